@@ -1,0 +1,172 @@
+"""Servers and interpreters that tests need, and what tests leave running; nothing of pypods.
+
+A test that needs something this machine lacks is skipped aloud, with the reason and the variable
+that points elsewhere. With PYPODS_REQUIRE_SERVICES=1, as in CI, the same lack is a failure.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+from urllib.parse import unquote, urlsplit
+
+import pytest
+
+CONNECT_TIMEOUT_SECONDS = 2.0
+LEFTOVER_GRACE_SECONDS = 5.0
+
+SERVERS = {
+    "postgresql": ("PYPODS_TEST_POSTGRESQL", "postgresql://postgres@127.0.0.1:5432/postgres"),
+    "mariadb": ("PYPODS_TEST_MARIADB", "mariadb://root@127.0.0.1:3306/"),
+    "redis": ("PYPODS_TEST_REDIS", "redis://127.0.0.1:6379/0"),
+}
+
+# The Pythons a pod may have, oldest first. The newest is tried only where it is installed.
+PYTHONS = ["3.8", "3.9", "3.10", "3.11", "3.12", "3.13"]
+if shutil.which("python3.14"):
+    PYTHONS.append("3.14")
+PYTHONS = os.environ.get("PYPODS_TEST_PYTHONS", "").split() or PYTHONS
+
+
+# --- what a test needs --------------------------------------------------------------------------
+
+
+def skip_or_fail(reason: str) -> NoReturn:
+    """Skip the test for this reason, or fail it where everything must be there."""
+    if os.environ.get("PYPODS_REQUIRE_SERVICES") == "1":
+        pytest.fail(f"{reason} (PYPODS_REQUIRE_SERVICES=1: not skipped)", pytrace=False)
+    pytest.skip(reason)
+
+
+@dataclass(frozen=True)
+class Server:
+    """Where a server listens and who may come in; an empty password means none."""
+
+    kind: str
+    host: str
+    port: int
+    user: str
+    password: str
+    database: str
+
+
+def find_server(kind: str) -> Server:
+    """Return a server that accepts connections, else skip or fail."""
+    variable, default = SERVERS[kind]
+    url = urlsplit(os.environ.get(variable) or default)
+    server = Server(
+        kind=kind,
+        host=url.hostname or "127.0.0.1",
+        port=url.port or urlsplit(default).port or 0,
+        user=unquote(url.username or ""),
+        password=unquote(url.password or ""),
+        database=url.path.lstrip("/"),
+    )
+    try:
+        socket.create_connection((server.host, server.port), CONNECT_TIMEOUT_SECONDS).close()
+    except OSError as exc:
+        skip_or_fail(f"no {kind} at {server.host}:{server.port} ({exc}); set {variable}")
+    return server
+
+
+@pytest.fixture
+def postgresql() -> Server:
+    """Return the PostgreSQL server."""
+    return find_server("postgresql")
+
+
+@pytest.fixture
+def mariadb() -> Server:
+    """Return the MariaDB server."""
+    return find_server("mariadb")
+
+
+@pytest.fixture
+def redis() -> Server:
+    """Return the Redis server."""
+    return find_server("redis")
+
+
+@pytest.fixture(scope="session")
+def find_python() -> Callable[[str], Path]:
+    """Return a function from "3.8" to that interpreter's path, found as pypods finds it."""
+    paths: dict[str, Path] = {}
+
+    def find(version: str) -> Path:
+        if not paths:
+            from pypods.pods.interpreters import list_interpreters
+
+            for found in list_interpreters():
+                paths.setdefault(".".join(map(str, found.version[:2])), Path(found.path))
+        if version not in paths:
+            skip_or_fail(f"no Python {version} here; set PYPODS_TEST_PYTHONS to those there are")
+        return paths[version]
+
+    return find
+
+
+@pytest.fixture(scope="session", params=PYTHONS, ids=lambda version: f"python{version}")
+def each_python(request: pytest.FixtureRequest, find_python: Callable[[str], Path]) -> Path:
+    """Run the test once with each Python a pod may have."""
+    return find_python(request.param)
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """Return the folder of the repository."""
+    return Path(__file__).resolve().parent.parent
+
+
+# --- what a test leaves behind ------------------------------------------------------------------
+
+
+def list_leftovers(marker: str) -> list[str]:
+    """Name the processes below this one, and those anywhere with `marker` in their arguments."""
+    parents: dict[int, int] = {}
+    arguments: dict[int, str] = {}
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            # After the name, which may hold spaces and brackets: state, parent.
+            parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+            words = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except (OSError, ValueError, IndexError):
+            continue  # It ended while we looked.
+        parents[int(entry.name)] = parent
+        arguments[int(entry.name)] = words.strip() or "(ended, but nobody waited for it)"
+
+    def is_ours(pid: int) -> bool:
+        while pid in parents:
+            pid = parents[pid]
+            if pid == os.getpid():
+                return True
+        return False
+
+    return [
+        f"{pid}: {arguments[pid][:200]}"
+        for pid in sorted(parents)
+        if pid != os.getpid()
+        and (is_ours(pid) or marker in arguments[pid])
+        and "multiprocessing.resource_tracker" not in arguments[pid]
+    ]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_left_running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Fail the session if a process that a test started is still there at its end."""
+    yield
+    if not sys.platform.startswith("linux"):
+        return
+    # Orphans are nobody's children, but a pod's interpreter lies in the session's own folder.
+    marker = f"{tmp_path_factory.getbasetemp()}{os.sep}"
+    deadline = time.monotonic() + LEFTOVER_GRACE_SECONDS
+    while (left := list_leftovers(marker)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    if left:
+        pytest.fail("left running by the tests:\n" + "\n".join(left), pytrace=False)
