@@ -62,6 +62,9 @@ clean: ## Remove what the Makefile made
 
 # --- set-up -------------------------------------------------------------------------------------
 
+CHECK_PYTHON = $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+  echo "make: pypods needs Python 3.11 or newer and \"$(PYTHON)\" is not;" \
+    "name one: make PYTHON=python3.12" >&2; exit 1; }
 INSTALL = "$(UV)" pip install --quiet --python $(BIN)/python
 INSTALL_PROJECT = $(INSTALL) --no-deps --no-build-isolation --editable .
 
@@ -79,14 +82,13 @@ INSTALL_PROJECT = $(INSTALL) --no-deps --no-build-isolation --editable .
 	@touch $@
 
 .venv/pyvenv.cfg: | $(UV)
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
-	  echo "make: pypods needs Python 3.11 or newer and \"$(PYTHON)\" is not;" \
-	    "name one: make PYTHON=python3.12" >&2; exit 1; }
+	@$(CHECK_PYTHON)
 	@rm -rf .venv
 	@"$(UV)" venv --quiet --python "$$($(PYTHON) -c 'import sys; print(sys.executable)')" .venv
 
 # Debian splits pip and venv from python3: either of the two is enough.
 .tools/bin/uv: requirements/uv.txt
+	@$(CHECK_PYTHON)
 	@echo "make: installing uv into .tools"
 	@rm -rf .tools
 	@if $(PYTHON) -m pip --version > /dev/null 2>&1; then python=$(PYTHON); \
