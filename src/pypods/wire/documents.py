@@ -1,0 +1,456 @@
+"""BSON documents to bytes and back, in the standard library; nothing of frames or messages.
+
+The format is BSON 1.1 (https://bsonspec.org/spec.html). What BSON lacks is a binary of the
+user-defined subtype 0x80: the kind's byte, then its content (see :mod:`pypods.wire.values`). The
+worker uses this codec for everything; the host uses it for what the C codec of pymongo would
+change or refuse, and for the content of kinds.
+"""
+
+from __future__ import annotations
+
+import sys
+from struct import Struct
+from struct import error as StructError
+
+from pypods.errors import ProtocolError, ValueTransferError
+from pypods.wire.values import (
+    ARRAY_KINDS,
+    BYTES_KINDS,
+    DOCUMENT_KINDS,
+    NO_CLASSES,
+    BsonValue,
+    Classes,
+    rebuild,
+    reduce,
+)
+
+TYPE_CHECKING = False  # As typing has it, without importing typing into every worker.
+if TYPE_CHECKING:
+    from typing import Any
+
+__all__ = [
+    "KIND_SUBTYPE",
+    "MAX_DEPTH",
+    "decode_document",
+    "decode_inner_document",
+    "decode_kind",
+    "encode_document",
+    "encode_field",
+]
+
+#: Containers inside containers; a value nested deeper is refused.
+MAX_DEPTH = 256
+#: BSON's binary subtype of a value that is a kind and a content.
+KIND_SUBTYPE = 0x80
+UUID_SUBTYPE = 4
+
+_double = Struct("<d")
+_int32 = Struct("<i")
+_int64 = Struct("<q")
+_pack_double, _unpack_double = _double.pack, _double.unpack_from
+_pack_int32, _unpack_int32 = _int32.pack, _int32.unpack_from
+_pack_int64, _unpack_int64 = _int64.pack, _int64.unpack_from
+_INDEX_KEYS = [str(index).encode() + b"\0" for index in range(1024)]
+_BSON_ELEMENTS = {"ObjectId": 0x07, "Regex": 0x0B, "Timestamp": 0x11, "Decimal128": 0x13}
+_REGEX_FLAGS = ((2, "i"), (4, "l"), (8, "m"), (16, "s"), (32, "u"), (64, "x"))
+
+
+class _TooDeepError(Exception):
+    """Deeper than MAX_DEPTH; says nothing of the place, which would have as many steps."""
+
+
+# Encoding --------------------------------------------------------------------------------------
+
+
+def encode_document(document: dict[str, Any]) -> bytes:
+    """Return the bytes of a document.
+
+    Raises ValueTransferError, with the place, for a value that cannot cross.
+    """
+    try:
+        return _encode_dict(document, 0, True)
+    except (_TooDeepError, RecursionError):
+        raise ValueTransferError(*_why_too_deep(document)) from None
+
+
+def encode_field(name: str, value: Any) -> bytes:
+    """Return the bytes of one element of a document, for those who write the rest themselves."""
+    try:
+        return _encode_element(name.encode() + b"\0", value, 0)
+    except ValueTransferError as error:
+        raise error.within(name) from None
+    except (_TooDeepError, RecursionError):
+        raise ValueTransferError(*_why_too_deep({name: value})) from None
+
+
+def _encode_dict(document: dict[str, Any], depth: int, top: bool = False) -> bytes:
+    parts = []
+    key = ""
+    try:
+        for key, value in document.items():
+            parts.append(_encode_element(key.encode() + b"\0", value, depth))
+    except ValueTransferError as error:
+        raise error.within(key if top else f'["{key}"]') from None
+    body = b"".join(parts)
+    return _pack_int32(len(body) + 5) + body + b"\0"
+
+
+def _encode_list(values: Any, depth: int) -> bytes:
+    parts = []
+    count = len(values)
+    if count <= len(_INDEX_KEYS):
+        keys = _INDEX_KEYS
+    else:
+        keys = [b"%d\0" % index for index in range(count)]
+    index = 0
+    try:
+        for value in values:
+            parts.append(_encode_element(keys[index], value, depth))
+            index += 1
+    except ValueTransferError as error:
+        raise error.within(f"[{index}]") from None
+    body = b"".join(parts)
+    return _pack_int32(len(body) + 5) + body + b"\0"
+
+
+def _encode_element(key: bytes, value: Any, depth: int) -> bytes:
+    cls = type(value)
+    if cls is str:
+        try:
+            data = value.encode()
+        except UnicodeEncodeError:
+            return _encode_kind(key, value, depth)
+        return b"\x02" + key + _pack_int32(len(data) + 1) + data + b"\0"
+    if cls is int:
+        if -0x80000000 <= value <= 0x7FFFFFFF:
+            return b"\x10" + key + _pack_int32(value)
+        if -0x8000000000000000 <= value <= 0x7FFFFFFFFFFFFFFF:
+            return b"\x12" + key + _pack_int64(value)
+        return _encode_kind(key, value, depth)
+    if cls is float:
+        return b"\x01" + key + _pack_double(value)
+    if value is None:
+        return b"\x0a" + key
+    if cls is bool:
+        return b"\x08" + key + (b"\x01" if value else b"\x00")
+    if cls is bytes:
+        return b"\x05" + key + _pack_int32(len(value)) + b"\x00" + value
+    if depth >= MAX_DEPTH:
+        raise _TooDeepError
+    if cls is list:
+        return b"\x04" + key + _encode_list(value, depth + 1)
+    if cls is tuple:  # Written out, so that a level of nesting costs two stack frames, not three.
+        return _binary(key, b"t" + _encode_list(value, depth + 1))
+    if cls is dict and _is_plain_mapping(value):
+        return b"\x03" + key + _encode_dict(value, depth + 1)
+    if cls.__module__ == "uuid" and cls.__name__ == "UUID":
+        return b"\x05" + key + b"\x10\x00\x00\x00\x04" + value.bytes
+    if cls.__module__.startswith("bson."):
+        element = _encode_bson_class(key, value)
+        if element is not None:
+            return element
+    if cls is BsonValue:
+        if value.element_type == 0x12:
+            return _binary(key, b"I" + value.data)
+        return bytes([value.element_type]) + key + value.data
+    return _encode_kind(key, value, depth)
+
+
+def _is_plain_mapping(value: dict[Any, Any]) -> bool:
+    """Whether a dict is a BSON document as it is, and is one again to every reader.
+
+    A "$ref" makes it a reference to another database for BSON's own readers.
+    """
+    for key in value:
+        if type(key) is not str or "\0" in key or not (key.isascii() or _is_utf8(key)):
+            return False
+    return "$ref" not in value
+
+
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _binary(key: bytes, payload: bytes) -> bytes:
+    return b"\x05" + key + _pack_int32(len(payload)) + b"\x80" + payload
+
+
+def _encode_kind(key: bytes, value: Any, depth: int) -> bytes:
+    kind, content = reduce(value)
+    cls = type(content)
+    if cls is bytes:
+        return _binary(key, kind + content)
+    if cls is dict:
+        try:
+            return _binary(key, kind + _encode_dict(content, depth + 1))
+        except ValueTransferError as error:
+            raise _named_step(error) from None
+    try:
+        return _binary(key, kind + _encode_list(content, depth + 1))
+    except ValueTransferError as error:
+        raise (_mapping_step(error, content) if kind in b"mo" else error) from None
+
+
+def _named_step(error: ValueTransferError) -> ValueTransferError:
+    """Turn the content's place into the value's: ``["fields"]["conn"]`` is ``.conn``."""
+    place = error.place
+    for wrapping in ('["fields"]', '["values"]', '["value"]'):
+        if place.startswith(wrapping):
+            place = place[len(wrapping) :]
+            if wrapping == '["fields"]' and place.startswith('["'):
+                name, _, rest = place[2:].partition('"]')
+                place = f".{name}{rest}"
+    return ValueTransferError(error.reason, place)
+
+
+def _mapping_step(error: ValueTransferError, flat: list[Any]) -> ValueTransferError:
+    """Turn an index into the flat list of keys and values into the key it belongs to."""
+    index_text, _, rest = error.place[1:].partition("]")
+    index = int(index_text)
+    step = f"[{flat[index - 1]!r}]" if index % 2 else f".key({flat[index]!r})"
+    return ValueTransferError(error.reason, step + rest)
+
+
+def _encode_bson_class(key: bytes, value: Any) -> bytes | None:
+    """Return the element of a value of one of pymongo's own classes, or None for others."""
+    name = type(value).__name__
+    element_type = _BSON_ELEMENTS.get(name)
+    if element_type is None:
+        return None
+    if name == "ObjectId":
+        data = value.binary
+    elif name == "Decimal128":
+        data = value.bid
+    elif name == "Timestamp":
+        data = Struct("<II").pack(value.inc, value.time)
+    else:
+        pattern = value.pattern if isinstance(value.pattern, bytes) else value.pattern.encode()
+        if b"\0" in pattern:
+            raise ValueTransferError("a Regex with a zero in its pattern cannot cross by value")
+        flags = "".join(letter for bit, letter in _REGEX_FLAGS if value.flags & bit)
+        data = pattern + b"\0" + flags.encode() + b"\0"
+    return bytes([element_type]) + key + data
+
+
+def _why_too_deep(document: Any) -> tuple[str, str]:
+    """Say whether a value contains itself, and where, or is merely nested too deeply."""
+    too_deep = f"is nested deeper than {MAX_DEPTH} levels"
+    pending = [iter([("", document, True)])]
+    trail: list[tuple[str, int]] = []
+    while pending:
+        entry = next(pending[-1], None)
+        if entry is None:
+            pending.pop()
+            if trail:
+                trail.pop()
+            continue
+        step, value, top = entry
+        cls = type(value)
+        if cls is dict:
+            children = [
+                (str(k) if top else f'["{k}"]' if type(k) is str else f"[{k!r:.80}]", v, False)
+                for k, v in value.items()
+            ]
+        elif cls is list or cls is tuple:
+            children = [(f"[{index}]", child, False) for index, child in enumerate(value)]
+        elif hasattr(cls, "__dataclass_fields__"):
+            children = [
+                (f".{name}", getattr(value, name, None), False) for name in cls.__dataclass_fields__
+            ]
+        else:
+            continue
+        if any(seen == id(value) for _, seen in trail):
+            names = [*(name for name, _ in trail), step]
+            return "a container that contains itself cannot cross by value", "".join(names)
+        if len(trail) > MAX_DEPTH:
+            return too_deep, "".join(name for name, _ in trail[:3]) + "…"
+        trail.append((step, id(value)))
+        pending.append(iter(children))
+    return too_deep, ""
+
+
+# Decoding --------------------------------------------------------------------------------------
+
+#: What a malformed document raises on the way; whoever reads it is told one thing.
+_MALFORMED = (
+    StructError,
+    IndexError,
+    KeyError,
+    TypeError,
+    ValueError,
+    ArithmeticError,
+    AttributeError,
+    RecursionError,
+    MemoryError,
+)
+
+
+def decode_document(data: bytes, classes: Classes = NO_CLASSES) -> dict[str, Any]:
+    """Return the document of bytes that hold exactly one.
+
+    Raises ProtocolError where the bytes are not BSON as written here, and ValueTransferError
+    where a value cannot be had on this side.
+    """
+    try:
+        document: dict[str, Any]
+        document, end = _decode(data, 0, len(data), classes, False, 0)
+        if end != len(data):
+            raise ProtocolError(f"{len(data) - end} bytes follow the document")
+        return document
+    except (ProtocolError, ValueTransferError):
+        raise
+    except _MALFORMED as exc:
+        raise ProtocolError(f"malformed document: {type(exc).__name__}: {exc}") from exc
+
+
+def decode_inner_document(
+    data: bytes, position: int, classes: Classes, *, as_list: bool
+) -> tuple[Any, int]:
+    """Return the document or array that begins at a position, and the position after it."""
+    try:
+        return _decode(data, position, len(data), classes, as_list, 0)
+    except (ProtocolError, ValueTransferError):
+        raise
+    except _MALFORMED as exc:
+        raise ProtocolError(f"malformed document: {type(exc).__name__}: {exc}") from exc
+
+
+def decode_kind(payload: bytes, classes: Classes = NO_CLASSES) -> Any:
+    """Return the value of a binary of subtype 0x80; errors as of decode_document."""
+    try:
+        return _decode_kind(payload, classes, 0)
+    except (ProtocolError, ValueTransferError):
+        raise
+    except _MALFORMED as exc:
+        raise ProtocolError(f"malformed value: {type(exc).__name__}: {exc}") from exc
+
+
+def _decode(
+    data: bytes, start: int, limit: int, classes: Classes, as_list: bool, depth: int
+) -> tuple[Any, int]:
+    """Read one document or array; return it and the position after it."""
+    size = _unpack_int32(data, start)[0]
+    end = start + size
+    if size < 5 or end > limit or data[end - 1] or depth > MAX_DEPTH + 1:
+        raise ProtocolError("a document's length does not fit, or it is nested too deeply")
+    last = end - 1
+    position = start + 4
+    values: list[Any] = []
+    keys: list[str] = []
+    find = data.index
+    while position < last:
+        kind = data[position]
+        name_end = find(0, position + 1, last)
+        if not as_list:
+            keys.append(data[position + 1 : name_end].decode())
+        position = name_end + 1
+        if kind == 0x10:
+            value: Any = _unpack_int32(data, position)[0]
+            position += 4
+        elif kind == 0x02:
+            length = _unpack_int32(data, position)[0]
+            position += 4 + length
+            if length < 1 or position > last or data[position - 1]:
+                raise ProtocolError("a text's length does not fit")
+            value = data[position - length : position - 1].decode()
+        elif kind == 0x0A:
+            value = None
+        elif kind == 0x01:
+            value = _unpack_double(data, position)[0]
+            position += 8
+        elif kind == 0x12:
+            value = _unpack_int64(data, position)[0]
+            position += 8
+        elif kind == 0x08:
+            value = data[position] == 1
+            position += 1
+        elif kind == 0x03:
+            value, position = _decode(data, position, last, classes, False, depth + 1)
+        elif kind == 0x04:
+            value, position = _decode(data, position, last, classes, True, depth + 1)
+        elif kind == 0x05:
+            length = _unpack_int32(data, position)[0]
+            subtype = data[position + 4]
+            position += 5 + length
+            if length < 0 or position > last:
+                raise ProtocolError("a binary's length does not fit")
+            value = data[position - length : position]
+            if subtype:
+                if subtype == KIND_SUBTYPE:
+                    if value[:1] == b"t":
+                        content, tuple_end = _decode(value, 1, length, classes, True, depth + 1)
+                        if tuple_end != length:
+                            raise ProtocolError("bytes follow a tuple")
+                        value = tuple(content)
+                    else:
+                        value = _decode_kind(value, classes, depth)
+                elif subtype == UUID_SUBTYPE:
+                    from uuid import UUID
+
+                    value = UUID(bytes=value)
+                else:
+                    raise ProtocolError(f"there is no use of binary subtype {subtype}")
+        else:
+            value, position = _decode_rare(data, position, last, kind)
+        values.append(value)
+    if position != last:
+        raise ProtocolError("a value runs over the end of its document")
+    return (values if as_list else dict(zip(keys, values))), end
+
+
+def _decode_kind(payload: bytes, classes: Classes, depth: int) -> Any:
+    kind = payload[0]
+    if kind in BYTES_KINDS:
+        return rebuild(kind, payload[1:], classes)
+    if kind not in ARRAY_KINDS and kind not in DOCUMENT_KINDS:
+        raise ProtocolError(f"there is no kind of value {payload[:1]!r}")
+    as_list = kind in ARRAY_KINDS
+    content, end = _decode(payload, 1, len(payload), classes, as_list, depth + 1)
+    if end != len(payload):
+        raise ProtocolError("bytes follow a value's content")
+    return rebuild(kind, content, classes)
+
+
+def _decode_rare(data: bytes, position: int, last: int, kind: int) -> tuple[Any, int]:
+    """Read a value of the BSON types that pypods never writes of its own accord."""
+    if kind == 0x09:  # Milliseconds since 1970, UTC: read as pymongo does, without a zone.
+        from datetime import datetime, timedelta
+
+        moment = timedelta(milliseconds=_unpack_int64(data, position)[0])
+        return datetime(1970, 1, 1) + moment, position + 8
+    if kind in (0x07, 0x11, 0x13):
+        end = position + {0x07: 12, 0x11: 8, 0x13: 16}[kind]
+    elif kind == 0x0B:
+        end = data.index(0, data.index(0, position, last) + 1, last) + 1
+    else:
+        raise ProtocolError(f"there is no use of BSON type 0x{kind:02x}")
+    if end > last:
+        raise ProtocolError("a value runs over the end of its document")
+    return _bson_class_value(kind, data[position:end]), end
+
+
+def _bson_class_value(kind: int, raw: bytes) -> Any:
+    """Return an instance of this side's own bson class where it has loaded one."""
+    if "bson" not in sys.modules:
+        return BsonValue(kind, raw)
+    if kind == 0x07:
+        from bson.objectid import ObjectId
+
+        return ObjectId(raw)
+    if kind == 0x13:
+        from bson.decimal128 import Decimal128
+
+        return Decimal128.from_bid(raw)
+    if kind == 0x11:
+        from bson.timestamp import Timestamp
+
+        increment, time = Struct("<II").unpack(raw)
+        return Timestamp(time, increment)
+    from bson.regex import Regex
+
+    pattern, flags = raw[:-1].split(b"\0")
+    return Regex(pattern.decode(), "".join(sorted(flags.decode())))

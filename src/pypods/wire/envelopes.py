@@ -1,0 +1,105 @@
+"""The bytes around a call's arguments and around a result's value; the shortest way there.
+
+Calls and results are what is sent millions of times. Their documents begin with the same bytes
+(``docs/protocol.md``), so both sides write and read that part without a codec. Whatever does not
+look like this is read as any other document.
+"""
+
+from __future__ import annotations
+
+from struct import Struct
+
+from pypods.wire.documents import decode_inner_document, encode_field
+from pypods.wire.values import NO_CLASSES, Classes
+
+TYPE_CHECKING = False  # As typing has it, without importing typing into every worker.
+if TYPE_CHECKING:
+    from typing import Any
+
+__all__ = [
+    "NONE_RESULT_TAIL",
+    "RESULT_HEAD",
+    "TAIL_START",
+    "call_frame",
+    "call_head",
+    "frame_id",
+    "numbered_frame",
+    "result_frame",
+    "split_call",
+]
+
+#: Where a frame goes on after its length and its id.
+TAIL_START = 16
+
+_head = Struct("<i4sq")
+_int32 = Struct("<i")
+_read_head = _head.unpack_from
+_read_int32 = _int32.unpack_from
+_ID_ELEMENT = b"\x12id\0"
+_CALL_HEAD = b"\x02kind\0\x05\0\0\0call\0\x02name\0"
+_ARGS_ELEMENT = b"\x04args\0"
+_KWARGS_ELEMENT = b"\x03kwargs\0"
+_EMPTY = b"\x05\0\0\0\0"
+_NO_ARGUMENTS = _ARGS_ELEMENT + _EMPTY + _KWARGS_ELEMENT + _EMPTY + b"\0"
+RESULT_HEAD = b"\x02kind\0\x07\0\0\0result\0"
+NONE_RESULT_TAIL = RESULT_HEAD + b"\x0avalue\0\0"
+
+
+def frame_id(frame: bytes) -> int | None:
+    """Return the id with which a frame begins, or None where it has none."""
+    if len(frame) < TAIL_START:
+        return None
+    _, element, number = _read_head(frame)
+    return number if element == _ID_ELEMENT else None  # type: ignore[no-any-return]
+
+
+def call_head(name: str) -> bytes:
+    """Return the part of a call's frame that is the same for every call of a function."""
+    encoded = name.encode()
+    return _CALL_HEAD + _int32.pack(len(encoded) + 1) + encoded + b"\0"
+
+
+def call_frame(number: int, head: bytes, arguments: bytes | None = None) -> bytes:
+    """Return a call's frame; ``arguments`` is the document of args and kwargs, None for neither."""
+    tail = _NO_ARGUMENTS if arguments is None else arguments[4:]
+    return _head.pack(TAIL_START + len(head) + len(tail), _ID_ELEMENT, number) + head + tail
+
+
+def numbered_frame(number: int, document: bytes) -> bytes:
+    """Return the frame of an encoded document with an id put before its first element."""
+    return _head.pack(len(document) + TAIL_START - 4, _ID_ELEMENT, number) + document[4:]
+
+
+def result_frame(number: int, value: Any) -> bytes:
+    """Return a result's frame. Raises ValueTransferError for a value that cannot cross."""
+    if value is None:
+        tail = NONE_RESULT_TAIL
+    else:
+        tail = RESULT_HEAD + encode_field("value", value) + b"\0"
+    return _head.pack(TAIL_START + len(tail), _ID_ELEMENT, number) + tail
+
+
+def split_call(
+    frame: bytes, classes: Classes = NO_CLASSES
+) -> tuple[str, list[Any], dict[str, Any]] | None:
+    """Return name, args and kwargs of a call's frame, or None if it is not in the usual form."""
+    if not frame.startswith(_CALL_HEAD, TAIL_START):
+        return None
+    position = TAIL_START + len(_CALL_HEAD) + 4
+    name_end = position + _read_int32(frame, position - 4)[0]
+    name = frame[position : name_end - 1].decode()
+    if frame.endswith(_NO_ARGUMENTS) and name_end == len(frame) - len(_NO_ARGUMENTS):
+        return name, [], {}
+    if not frame.startswith(_ARGS_ELEMENT, name_end):
+        return None
+    args, position = decode_inner_document(
+        frame, name_end + len(_ARGS_ELEMENT), classes, as_list=True
+    )
+    if not frame.startswith(_KWARGS_ELEMENT, position):
+        return None
+    kwargs, position = decode_inner_document(
+        frame, position + len(_KWARGS_ELEMENT), classes, as_list=False
+    )
+    if position != len(frame) - 1:
+        return None
+    return name, args, kwargs

@@ -1,0 +1,169 @@
+"""Every message as a frozen dataclass, to a document and back; no bytes here.
+
+The hot paths of both sides write and read calls and results without these classes; the tests hold
+them to what is written here. ``docs/protocol.md`` shows each message with its bytes.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Union
+
+from pypods.errors import ProtocolError
+
+__all__ = [
+    "Call",
+    "Cancel",
+    "Describe",
+    "Failure",
+    "Hello",
+    "Log",
+    "Message",
+    "Ready",
+    "Result",
+    "message_from_document",
+    "message_to_document",
+]
+
+
+@dataclass(frozen=True)
+class Hello:
+    """The worker's first frame: who it is, before any of the pod's code ran."""
+
+    kind: ClassVar[str] = "hello"
+    protocol: int
+    python: str
+    implementation: str
+    pid: int
+    platform: str
+
+
+@dataclass(frozen=True)
+class Ready:
+    """``pod.py`` is imported; the names of the functions it offers."""
+
+    kind: ClassVar[str] = "ready"
+    functions: list[str]
+
+
+@dataclass(frozen=True)
+class Log:
+    """A record of the pod's ``logging``; ``created`` in seconds since 1970."""
+
+    kind: ClassVar[str] = "log"
+    logger: str
+    level: int
+    message: str
+    created: float
+    path: str = ""
+    line: int = 0
+    function: str = ""
+
+
+@dataclass(frozen=True)
+class Call:
+    """Call a function; answered by one Result or Failure of the same id."""
+
+    kind: ClassVar[str] = "call"
+    id: int
+    name: str
+    args: list[Any] = field(default_factory=list)
+    kwargs: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Describe:
+    """Ask for signatures and docstrings: of one function, or of all where ``name`` is None."""
+
+    kind: ClassVar[str] = "describe"
+    id: int
+    name: Union[str, None] = None
+
+
+@dataclass(frozen=True)
+class Cancel:
+    """Interrupt the call of this id, if it still runs; has no answer of its own."""
+
+    kind: ClassVar[str] = "cancel"
+    id: int
+
+
+@dataclass(frozen=True)
+class Result:
+    """What the call returned."""
+
+    kind: ClassVar[str] = "result"
+    id: int
+    value: Any
+
+
+@dataclass(frozen=True)
+class Failure:
+    """What the call raised; with id 0, why ``pod.py`` could not be imported.
+
+    ``error`` is a document: ``module``, ``type``, ``builtin`` (the nearest builtin class),
+    ``args``, ``text``, ``traceback``, ``notes``, ``cause``, ``context``, ``suppress_context``,
+    ``exceptions`` (of a group).
+    """
+
+    kind: ClassVar[str] = "failure"
+    id: int
+    error: dict[str, Any]
+
+
+Message = Union[Hello, Ready, Log, Call, Describe, Cancel, Result, Failure]
+
+_CLASSES: dict[str, Any] = {
+    cls.kind: cls for cls in (Hello, Ready, Log, Call, Describe, Cancel, Result, Failure)
+}
+_CHECKED_TYPES: dict[str, Any] = {
+    "id": int,
+    "protocol": int,
+    "python": str,
+    "implementation": str,
+    "pid": int,
+    "platform": str,
+    "functions": list,
+    "logger": str,
+    "level": int,
+    "message": str,
+    "created": float,
+    "path": str,
+    "line": int,
+    "function": str,
+    "args": list,
+    "kwargs": dict,
+    "error": dict,
+}
+
+
+def message_to_document(message: Message) -> dict[str, Any]:
+    """Return the document of a message; an id comes first, where both sides look for it."""
+    content = {f.name: getattr(message, f.name) for f in dataclasses.fields(message)}
+    head = {"id": content.pop("id")} if "id" in content else {}
+    return {**head, "kind": message.kind, **content}
+
+
+def message_from_document(document: dict[str, Any]) -> Message:
+    """Return the message of a document.
+
+    Raises ProtocolError for an unknown kind, a missing or unknown field, or a wrong type.
+    """
+    kind = document.get("kind")
+    cls = _CLASSES.get(kind) if isinstance(kind, str) else None
+    if cls is None:
+        raise ProtocolError(f"there is no message of kind {kind!r:.80}")
+    content = {name: value for name, value in document.items() if name != "kind"}
+    for name, value in content.items():
+        wanted = _CHECKED_TYPES.get(name)
+        if wanted is not None and not isinstance(value, wanted):
+            raise ProtocolError(
+                f"{kind}: {name} must be {wanted.__name__}, not {type(value).__name__}"
+            )
+    try:
+        message: Message = cls(**content)
+    except TypeError:
+        names = ", ".join(f.name for f in dataclasses.fields(cls))
+        raise ProtocolError(f"a {kind} has the fields {names}, not {list(content)!r:.200}") from None
+    return message

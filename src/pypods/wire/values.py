@@ -1,0 +1,582 @@
+"""Python values that BSON lacks, to a kind and a content and back; nothing of bytes on the wire.
+
+BSON has None, bool, int up to 64 bits, float, str, bytes, list and dict with text keys. Every other
+value is reduced to a *kind* (one byte) and a *content* that BSON does have, and is rebuilt from
+the two on the other side, equal and of the same type:
+
+====  ==================================  =====================================================
+kind  type                                content
+====  ==================================  =====================================================
+i     int beyond 64 bits                  bytes, two's complement, little-endian
+j     complex                             bytes, two doubles: real, imaginary
+u     str with lone surrogates            bytes, UTF-8 with surrogates passed through
+b     bytearray                           bytes
+D     datetime.datetime                   bytes: year, month … microsecond, fold, zone
+d     datetime.date                       bytes: year, month, day
+T     datetime.time                       bytes: hour … microsecond, fold, zone
+E     datetime.timedelta                  bytes: days, seconds, microseconds
+x     decimal.Decimal                     bytes, its text
+p     pathlib path                        bytes: class letter, then its text
+.     Ellipsis                            bytes, empty
+I     bson.int64.Int64                    bytes, 64 bits
+t     tuple                               array
+s, f  set, frozenset                      array
+m, o  dict with other keys, OrderedDict   array: key, value, key, value …
+r, l  range, slice                        array: start, stop, step
+q     fractions.Fraction                  array: numerator, denominator
+n     namedtuple                          document: name, fields, values
+e     enum member                         document: module, qualname, name, value
+c     dataclass instance                  document: module, qualname, fields
+====  ==================================  =====================================================
+
+A class is never imported or looked up by a name from the wire: an enum member or a dataclass
+instance becomes the real thing only through the receiving side's own ``Classes``, and otherwise
+an :class:`EnumMember` or a :class:`Record`. A fixed offset of a class of its own (psycopg2, pytz)
+arrives as ``datetime.timezone`` of the same offset and name; every other foreign ``tzinfo`` is
+refused.
+"""
+
+from __future__ import annotations
+
+import sys
+from struct import Struct
+
+from pypods.errors import ProtocolError, ValueTransferError
+
+TYPE_CHECKING = False  # As typing has it, without importing typing into every worker.
+if TYPE_CHECKING:
+    from typing import Any
+
+__all__ = [
+    "ARRAY_KINDS",
+    "BYTES_KINDS",
+    "DOCUMENT_KINDS",
+    "BsonValue",
+    "Classes",
+    "EnumMember",
+    "Record",
+    "rebuild",
+    "reduce",
+]
+
+BYTES_KINDS = frozenset(b"ijubDdTExp.I")
+ARRAY_KINDS = frozenset(b"tsfmorlq")
+DOCUMENT_KINDS = frozenset(b"nec")
+
+MAX_NAMEDTUPLE_FIELDS = 4096
+
+_complex = Struct("<dd")
+_date = Struct("<HBB")
+_datetime = Struct("<HBBBBBIB")
+_time = Struct("<BBBIB")
+_timedelta = Struct("<iii")
+_int64 = Struct("<q")
+
+
+class EnumMember:
+    """An enum member whose class this side does not have: equal to another of the same name."""
+
+    __slots__ = ("module", "name", "qualname", "value")
+
+    def __init__(self, module: str, qualname: str, name: str | None, value: object) -> None:
+        self.module = module
+        self.qualname = qualname
+        self.name = name
+        self.value = value
+
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not EnumMember:
+            return NotImplemented
+        return (self.module, self.qualname, self.name, self.value) == (
+            other.module,
+            other.qualname,
+            other.name,
+            other.value,
+        )
+
+    def __hash__(self) -> int:
+        return hash((self.module, self.qualname, self.name))
+
+    def __repr__(self) -> str:
+        return f"<{self.qualname}.{self.name}: {self.value!r}>"
+
+
+class Record:
+    """A dataclass instance whose class this side does not have; its fields are attributes."""
+
+    __slots__ = ("fields", "module", "qualname")
+
+    def __init__(self, module: str, qualname: str, fields: dict[str, object]) -> None:
+        self.module = module
+        self.qualname = qualname
+        self.fields = fields
+
+    def __getattr__(self, name: str) -> object:
+        # Slots that are not set yet (a copy under construction) must not recurse into here.
+        if name not in Record.__slots__ and name in self.fields:
+            return self.fields[name]
+        raise AttributeError(f"{name!r} is no field of this record")
+
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not Record:
+            return NotImplemented
+        return (self.module, self.qualname, self.fields) == (
+            other.module,
+            other.qualname,
+            other.fields,
+        )
+
+    def __hash__(self) -> int:
+        return hash((self.module, self.qualname, *self.fields.items()))
+
+    def __repr__(self) -> str:
+        inside = ", ".join(f"{name}={value!r}" for name, value in self.fields.items())
+        return f"{self.qualname}({inside})"
+
+
+class BsonValue:
+    """A value of a BSON type for which this side has no class, passed on as it came.
+
+    ``element_type`` is BSON's own number of the type and ``data`` the bytes of the value.
+    """
+
+    __slots__ = ("data", "element_type")
+
+    def __init__(self, element_type: int, data: bytes) -> None:
+        self.element_type = element_type
+        self.data = data
+
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not BsonValue:
+            return NotImplemented
+        return (self.element_type, self.data) == (other.element_type, other.data)
+
+    def __hash__(self) -> int:
+        return hash((self.element_type, self.data))
+
+    def __repr__(self) -> str:
+        return f"BsonValue(0x{self.element_type:02x}, {self.data!r})"
+
+
+class Classes:
+    """The classes that one side is willing to rebuild: by default none."""
+
+    def find(self, module: str, qualname: str) -> type | None:
+        """Return this side's class of that name, or None."""
+        return None
+
+
+NO_CLASSES = Classes()
+
+
+# Reducing: value -> (kind, content) ------------------------------------------------------------
+
+
+def reduce(value: object) -> tuple[bytes, object]:
+    """Return the kind and content of a value that BSON lacks.
+
+    Raises ValueTransferError when the value cannot cross by copy.
+    """
+    cls = type(value)
+    reducer = _REDUCERS.get(cls)
+    if reducer is None:
+        reducer = _find_reducer(cls)
+        if reducer is None:
+            raise ValueTransferError(f"{_class_name(cls)} cannot cross by value")
+    return reducer(value)
+
+
+def _find_reducer(cls: Any) -> Any:
+    """Find the reducer of a class that is not in the table by identity.
+
+    The classes of ``datetime``, ``decimal`` … are known by name, so that a worker that never
+    meets one never imports its module.
+    """
+    known = _REDUCERS_BY_NAME.get((cls.__module__, cls.__qualname__))
+    if known is not None and getattr(sys.modules.get(cls.__module__), cls.__name__, None) is cls:
+        _REDUCERS[cls] = known
+        return known
+    if issubclass(cls, tuple) and isinstance(getattr(cls, "_fields", None), tuple):
+        return _reduce_namedtuple
+    enum = sys.modules.get("enum")
+    if enum is not None and issubclass(cls, enum.Enum):
+        return _reduce_enum
+    if "__dataclass_fields__" in cls.__dict__:
+        return _reduce_dataclass
+    return None
+
+
+def _class_name(cls: type) -> str:
+    return cls.__qualname__ if cls.__module__ == "builtins" else f"{cls.__module__}.{cls.__qualname__}"
+
+
+def _reduce_int(value: Any) -> Any:
+    return b"i", value.to_bytes(value.bit_length() // 8 + 1, "little", signed=True)
+
+
+def _reduce_zone(zone: Any, of: Any) -> Any:
+    """Return the bytes of a tzinfo: nothing, a fixed offset with its name, or a zone's key."""
+    if zone is None:
+        return b""
+    cls = type(zone)
+    if cls.__name__ == "ZoneInfo" and cls.__module__ in ("zoneinfo", "backports.zoneinfo"):
+        if zone.key is None:
+            raise ValueTransferError(f"{of} in a ZoneInfo without a key cannot cross by value")
+        return b"z" + zone.key.encode()
+    try:
+        offset = zone.utcoffset(None)
+    except Exception:  # A foreign tzinfo may raise anything when asked without a date.
+        offset = None
+    if offset is None:
+        raise ValueTransferError(
+            f"{of} in the zone {zone!r} of class {_class_name(cls)} cannot cross by value; "
+            "use zoneinfo.ZoneInfo or a fixed offset"
+        )
+    microseconds = (offset.days * 86_400 + offset.seconds) * 1_000_000 + offset.microseconds
+    name = zone.tzname(None)
+    if name is None or (cls.__module__ == "datetime" and name == type(zone)(offset).tzname(None)):
+        name = ""
+    return b"o" + _int64.pack(microseconds) + name.encode("utf-8", "surrogatepass")
+
+
+def _reduce_datetime(value: Any) -> Any:
+    return b"D", _datetime.pack(
+        value.year,
+        value.month,
+        value.day,
+        value.hour,
+        value.minute,
+        value.second,
+        value.microsecond,
+        value.fold,
+    ) + _reduce_zone(value.tzinfo, "a datetime")
+
+
+def _reduce_time(value: Any) -> Any:
+    return b"T", _time.pack(
+        value.hour, value.minute, value.second, value.microsecond, value.fold
+    ) + _reduce_zone(value.tzinfo, "a time")
+
+
+def _reduce_pairs(kind: Any) -> Any:
+    def reduce_pairs(value: Any) -> Any:
+        flat: list[object] = []
+        for pair in value.items():
+            flat += pair
+        return kind, flat
+
+    return reduce_pairs
+
+
+def _reduce_namedtuple(value: Any) -> Any:
+    cls = type(value)
+    return b"n", {
+        "name": cls.__name__,
+        "fields": list(cls._fields),
+        "values": list(tuple.__iter__(value)),
+    }
+
+
+def _reduce_enum(value: Any) -> Any:
+    cls = type(value)
+    return b"e", {
+        "module": cls.__module__,
+        "qualname": cls.__qualname__,
+        "name": value.name,
+        "value": value.value,
+    }
+
+
+def _reduce_dataclass(value: Any) -> Any:
+    from dataclasses import fields
+
+    cls = type(value)
+    content = {}
+    for field in fields(value):
+        try:
+            content[field.name] = getattr(value, field.name)
+        except AttributeError:
+            raise ValueTransferError(f"field {field.name!r} has no value", f".{field.name}") from None
+    return b"c", {"module": cls.__module__, "qualname": cls.__qualname__, "fields": content}
+
+
+def _reduce_record(value: Any) -> Any:
+    return b"c", {"module": value.module, "qualname": value.qualname, "fields": value.fields}
+
+
+def _reduce_enum_member(value: Any) -> Any:
+    return b"e", {
+        "module": value.module,
+        "qualname": value.qualname,
+        "name": value.name,
+        "value": value.value,
+    }
+
+
+_reduce_dict = _reduce_pairs(b"m")
+
+_REDUCERS = {
+    int: _reduce_int,
+    str: lambda value: (b"u", value.encode("utf-8", "surrogatepass")),
+    complex: lambda value: (b"j", _complex.pack(value.real, value.imag)),
+    bytearray: lambda value: (b"b", bytes(value)),
+    type(...): lambda value: (b".", b""),
+    tuple: lambda value: (b"t", list(value)),
+    set: lambda value: (b"s", list(value)),
+    frozenset: lambda value: (b"f", list(value)),
+    dict: _reduce_dict,
+    range: lambda value: (b"r", [value.start, value.stop, value.step]),
+    slice: lambda value: (b"l", [value.start, value.stop, value.step]),
+    EnumMember: _reduce_enum_member,
+    Record: _reduce_record,
+}
+
+
+def _path_reducer(letter: Any) -> Any:
+    return lambda value: (b"p", letter + str(value).encode("utf-8", "surrogatepass"))
+
+
+_PATH_CLASSES = {
+    b"P": "PosixPath",
+    b"p": "PurePosixPath",
+    b"W": "WindowsPath",
+    b"w": "PureWindowsPath",
+}
+
+_REDUCERS_BY_NAME = {
+    ("datetime", "datetime"): _reduce_datetime,
+    ("datetime", "time"): _reduce_time,
+    ("datetime", "date"): lambda v: (b"d", _date.pack(v.year, v.month, v.day)),
+    ("datetime", "timedelta"): lambda v: (b"E", _timedelta.pack(v.days, v.seconds, v.microseconds)),
+    ("decimal", "Decimal"): lambda v: (b"x", str(v).encode()),
+    ("fractions", "Fraction"): lambda v: (b"q", [v.numerator, v.denominator]),
+    ("collections", "OrderedDict"): _reduce_pairs(b"o"),
+    ("bson.int64", "Int64"): lambda v: (b"I", _int64.pack(v)),
+}
+for _letter, _name in _PATH_CLASSES.items():
+    for _module in ("pathlib", "pathlib._local"):  # The second is where Python 3.13 defines them.
+        _REDUCERS_BY_NAME[(_module, _name)] = _path_reducer(_letter)
+
+
+# Rebuilding: (kind, content) -> value ----------------------------------------------------------
+
+
+def rebuild(kind: Any, content: Any, classes: Any = NO_CLASSES) -> Any:
+    """Return the value of a kind and content; ``kind`` is the byte as an int.
+
+    Raises ProtocolError for a kind that does not exist. A content that does not fit its kind
+    raises whatever the type's own constructor raises; the decoder makes that a ProtocolError.
+    """
+    rebuilder = _REBUILDERS.get(kind)
+    if rebuilder is None:
+        raise ProtocolError(f"there is no kind of value {bytes([kind])!r}")
+    return rebuilder(content, classes)
+
+
+def _rebuild_zone(data: Any) -> Any:
+    from datetime import timedelta, timezone
+
+    if not data:
+        return None
+    if data[:1] == b"o":
+        offset = timedelta(microseconds=_int64.unpack_from(data, 1)[0])
+        name = data[9:].decode("utf-8", "surrogatepass")
+        if name:
+            return timezone(offset, name)
+        return timezone(offset) if offset else timezone.utc
+    if data[:1] != b"z":
+        raise ProtocolError("a time zone is neither an offset nor a key")
+    key = data[1:].decode()
+    try:
+        from zoneinfo import ZoneInfo
+    except ImportError:
+        try:
+            from backports.zoneinfo import ZoneInfo  # type: ignore[import-not-found, no-redef]
+        except ImportError:
+            raise ValueTransferError(
+                f"a datetime in the zone {key} cannot arrive here: this Python has no zoneinfo; "
+                "add backports.zoneinfo to the pod's requirements"
+            ) from None
+    try:
+        return ZoneInfo(key)
+    except (KeyError, OSError) as exc:
+        raise ValueTransferError(
+            f"a datetime in the zone {key} cannot arrive here: no such zone on this side ({exc}); "
+            "the package tzdata has them all"
+        ) from None
+
+
+def _rebuild_datetime(data: Any, classes: Any) -> Any:
+    from datetime import datetime
+
+    *parts, fold = _datetime.unpack_from(data)
+    return datetime(*parts, tzinfo=_rebuild_zone(data[_datetime.size :]), fold=fold)
+
+
+def _rebuild_date(data: Any, classes: Any) -> Any:
+    from datetime import date
+
+    return date(*_date.unpack(data))
+
+
+def _rebuild_time(data: Any, classes: Any) -> Any:
+    from datetime import time
+
+    *parts, fold = _time.unpack_from(data)
+    return time(*parts, tzinfo=_rebuild_zone(data[_time.size :]), fold=fold)
+
+
+def _rebuild_timedelta(data: Any, classes: Any) -> Any:
+    from datetime import timedelta
+
+    return timedelta(*_timedelta.unpack(data))
+
+
+def _rebuild_decimal(data: Any, classes: Any) -> Any:
+    from decimal import Decimal
+
+    return Decimal(data.decode("ascii"))
+
+
+def _rebuild_path(data: Any, classes: Any) -> Any:
+    import pathlib
+
+    text = data[1:].decode("utf-8", "surrogatepass")
+    cls = getattr(pathlib, _PATH_CLASSES[data[:1]])
+    try:
+        return cls(text)
+    except NotImplementedError:  # The other system's concrete path; its pure one exists here.
+        return cls.__bases__[-1](text)
+
+
+def _rebuild_fraction(content: Any, classes: Any) -> Any:
+    from fractions import Fraction
+
+    numerator, denominator = map(_exact_int, content)
+    if denominator < 1:
+        raise ProtocolError("a fraction's denominator is not positive")
+    # Not through the constructor: the greatest common divisor of two numbers of a hundred
+    # megabytes, which only a hostile pod sends, would hold the host for hours.
+    fraction = Fraction()
+    fraction._numerator, fraction._denominator = numerator, denominator  # type: ignore[attr-defined]
+    return fraction
+
+
+def _exact_int(value: Any) -> Any:
+    if type(value) is not int:
+        raise ProtocolError("a number that must be an int is not")
+    return value
+
+
+def _rebuild_mapping(content: Any, classes: Any) -> Any:
+    if len(content) % 2:
+        raise ProtocolError("a mapping has a key without a value")
+    return _all_kept(dict(zip(content[::2], content[1::2])), len(content) // 2)
+
+
+def _all_kept(container: Any, count: int) -> Any:
+    """Return the container, or refuse it if values that differed over there are equal here."""
+    if len(container) != count:
+        raise ValueTransferError(
+            "a set or mapping holds values that differ on the other side and are equal here"
+        )
+    return container
+
+
+def _rebuild_ordered(content: Any, classes: Any) -> Any:
+    from collections import OrderedDict
+
+    return OrderedDict(_rebuild_mapping(content, classes))
+
+
+def _rebuild_set(content: Any, classes: Any) -> Any:
+    return _all_kept(set(content), len(content))
+
+
+_namedtuple_classes: dict[tuple[str, ...], type] = {}
+
+
+def _rebuild_namedtuple(content: Any, classes: Any) -> Any:
+    name, fields, values = content["name"], content["fields"], content["values"]
+    key = (name, *fields)
+    cls = _namedtuple_classes.get(key)
+    if cls is None:
+        if len(fields) > MAX_NAMEDTUPLE_FIELDS or any(type(part) is not str for part in key):
+            raise ProtocolError("a namedtuple's name or fields are not text, or too many")
+        from collections import namedtuple
+
+        if len(_namedtuple_classes) >= MAX_NAMEDTUPLE_FIELDS:
+            _namedtuple_classes.clear()  # A pod that makes up names must not fill the memory.
+        # It checks that name and fields are identifiers; "rename" lets its own _0, _1 … pass.
+        cls = namedtuple(name, fields, rename=True)  # type: ignore[misc]
+        if list(cls._fields) != fields:  # type: ignore[attr-defined]
+            raise ProtocolError("a namedtuple's fields are no identifiers")
+        _namedtuple_classes[key] = cls
+    if len(values) != len(fields):
+        raise ProtocolError("a namedtuple has more or fewer values than fields")
+    return tuple.__new__(cls, values)
+
+
+def _rebuild_enum(content: Any, classes: Any) -> Any:
+    module, qualname = content["module"], content["qualname"]
+    name, value = content["name"], content["value"]
+    cls = classes.find(module, qualname)
+    enum = sys.modules.get("enum")
+    if cls is not None and enum is not None and issubclass(cls, enum.Enum):
+        member = cls.__members__.get(name)
+        if member is None and issubclass(cls, enum.Flag) and type(value) is int:
+            member = cls(value)
+        if member is not None and member.value == value:
+            return member
+    return EnumMember(module, qualname, name, value)
+
+
+def _rebuild_record(content: Any, classes: Any) -> Any:
+    module, qualname, values = content["module"], content["qualname"], content["fields"]
+    if type(values) is not dict:
+        raise ProtocolError("a record's fields are no document")
+    cls = classes.find(module, qualname)
+    if cls is not None and "__dataclass_fields__" in cls.__dict__:
+        from dataclasses import fields
+
+        if {field.name for field in fields(cls)} == set(values):
+            instance = cls.__new__(cls)
+            for name, value in values.items():
+                object.__setattr__(instance, name, value)  # As copy does: also when frozen.
+            return instance
+    return Record(module, qualname, values)
+
+
+def _rebuild_int64(data: Any, classes: Any) -> Any:
+    if "bson" in sys.modules:
+        from bson.int64 import Int64
+
+        return Int64(_int64.unpack(data)[0])
+    return BsonValue(0x12, bytes(data))
+
+
+_REBUILDERS = {
+    ord("i"): lambda data, classes: int.from_bytes(data, "little", signed=True),
+    ord("j"): lambda data, classes: complex(*_complex.unpack(data)),
+    ord("u"): lambda data, classes: data.decode("utf-8", "surrogatepass"),
+    ord("b"): lambda data, classes: bytearray(data),
+    ord("D"): _rebuild_datetime,
+    ord("d"): _rebuild_date,
+    ord("T"): _rebuild_time,
+    ord("E"): _rebuild_timedelta,
+    ord("x"): _rebuild_decimal,
+    ord("p"): _rebuild_path,
+    ord("."): lambda data, classes: ...,
+    ord("I"): _rebuild_int64,
+    ord("t"): lambda content, classes: tuple(content),
+    ord("s"): _rebuild_set,
+    ord("f"): lambda content, classes: frozenset(_rebuild_set(content, classes)),
+    ord("m"): _rebuild_mapping,
+    ord("o"): _rebuild_ordered,
+    ord("r"): lambda content, classes: range(*map(_exact_int, content)),
+    ord("l"): lambda content, classes: slice(*content),
+    ord("q"): _rebuild_fraction,
+    ord("n"): _rebuild_namedtuple,
+    ord("e"): _rebuild_enum,
+    ord("c"): _rebuild_record,
+}

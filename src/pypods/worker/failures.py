@@ -1,0 +1,101 @@
+"""Exceptions to documents; nothing of how they travel."""
+
+from __future__ import annotations
+
+import builtins
+
+from pypods.errors import ValueTransferError
+from pypods.wire.documents import encode_field
+
+TYPE_CHECKING = False  # As typing has it, without importing typing into every worker.
+if TYPE_CHECKING:
+    from typing import Any
+
+__all__ = ["describe_failure"]
+
+#: Causes of causes: a chain longer than this is cut, so that a cycle or a flood ends.
+MAX_CHAIN = 32
+MAX_TEXT_CHARACTERS = 1_000_000
+#: Frames of this package, and of the import system on its way to pod.py.
+_NOT_THE_PODS = (__file__.rpartition("failures")[0], "<frozen importlib")
+
+
+def describe_failure(error: BaseException) -> dict[str, Any]:
+    """Return an exception as a document of values that can cross.
+
+    An argument that cannot cross by value is replaced by its ``repr``.
+    """
+    return _describe(error, set(), MAX_CHAIN)
+
+
+def _describe(error: BaseException, seen: set[int], budget: int) -> dict[str, Any]:
+    seen = seen | {id(error)}
+    cls = type(error)
+
+    def chained(other: BaseException | None) -> Any:
+        if other is None or id(other) in seen or budget <= 1:
+            return None
+        return _describe(other, seen, budget - 1)
+
+    exceptions = getattr(error, "exceptions", None)
+    return {
+        "module": str(cls.__module__),
+        "type": str(cls.__qualname__),
+        "builtin": _nearest_builtin(cls),
+        "args": [_sendable(arg) for arg in error.args],
+        "text": _text(str, error),
+        "traceback": _printed(error),
+        "notes": [str(note) for note in _notes(error)],
+        "cause": chained(error.__cause__),
+        "context": chained(error.__context__),
+        "suppress_context": bool(error.__suppress_context__),
+        "exceptions": [
+            _describe(child, seen, budget // 2)
+            for child in (exceptions if isinstance(exceptions, tuple) and budget > 1 else ())
+            if isinstance(child, BaseException) and id(child) not in seen
+        ],
+    }
+
+
+def _notes(error: BaseException) -> list[Any]:
+    notes = getattr(error, "__notes__", ())
+    return list(notes) if isinstance(notes, (list, tuple)) else []
+
+
+def _nearest_builtin(cls: type) -> str:
+    """Return the name of the first builtin class among the exception's own and its bases."""
+    for base in cls.__mro__:
+        if getattr(builtins, base.__name__, None) is base:
+            return base.__name__
+    return "BaseException"
+
+
+def _sendable(value: Any) -> Any:
+    try:
+        encode_field("args", value)
+    except ValueTransferError:
+        return _text(repr, value)
+    return value
+
+
+def _text(render: Any, value: Any) -> str:
+    try:
+        text = str(render(value))
+    except Exception as exc:  # The pod's own __str__ or __repr__ may raise anything.
+        return f"<{type(value).__name__} whose {render.__name__}() raised {type(exc).__name__}>"
+    return text if len(text) <= MAX_TEXT_CHARACTERS else text[:MAX_TEXT_CHARACTERS] + "…"
+
+
+def _printed(error: BaseException) -> str:
+    """Return the traceback as Python prints it, from the pod's first own frame on."""
+    import traceback
+
+    try:
+        trace = error.__traceback__
+        while trace is not None and trace.tb_frame.f_code.co_filename.startswith(_NOT_THE_PODS):
+            trace = trace.tb_next
+        text = "".join(traceback.format_exception(type(error), error, trace))
+    except Exception as exc:  # A __str__ that raises, a source file in a broken encoding.
+        text = f"{type(error).__qualname__} (its traceback cannot be printed: {exc!r})"
+    return text if len(text) <= MAX_TEXT_CHARACTERS else text[-MAX_TEXT_CHARACTERS:]
+

@@ -1,0 +1,114 @@
+"""``pod.py`` as the module ``pods.<name>.pod``; nothing of how it is called."""
+
+from __future__ import annotations
+
+import os
+import sys
+from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
+
+TYPE_CHECKING = False  # As typing has it, without importing typing into every worker.
+if TYPE_CHECKING:
+    from typing import Any, Callable
+
+__all__ = ["PodClasses", "import_pod", "offered_functions", "register_pod", "run_as_script"]
+
+_FUNCTION_TYPES = (FunctionType, BuiltinFunctionType, MethodType)
+
+
+def register_pod(name: str, folder: str) -> None:
+    """Make ``pods.<name>`` importable from its folder, whatever the current directory is.
+
+    Other pods beside it are not importable. A plain ``import helpers`` finds the pod's own files
+    too, after everything that is installed.
+    """
+    pods = ModuleType("pods", "The pods; in this process, one.")
+    pods.__path__ = []
+    sys.modules["pods"] = pods
+    if folder not in sys.path:
+        sys.path.append(folder)
+    initial = os.path.join(folder, "__init__.py")
+    if os.path.exists(initial):
+        # A folder whose name differs from the pod's (a link, a copy) is this pod all the same.
+        from importlib.util import module_from_spec, spec_from_file_location
+
+        spec = spec_from_file_location(
+            "pods." + name, initial, submodule_search_locations=[folder]
+        )
+        assert spec is not None and spec.loader is not None  # noqa: S101 - a file path gives both
+        package = module_from_spec(spec)
+        sys.modules["pods." + name] = package
+        setattr(pods, name, package)
+        spec.loader.exec_module(package)
+    else:
+        package = ModuleType("pods." + name)
+        package.__path__ = [folder]
+        sys.modules["pods." + name] = package
+        setattr(pods, name, package)
+
+
+def import_pod(name: str, folder: str) -> Any:
+    """Import ``pod.py`` and return its module. Raises whatever its code raises."""
+    register_pod(name, folder)
+    sys.argv[:] = [os.path.join(folder, "pod.py")]
+    __import__("pods." + name + ".pod")
+    return sys.modules["pods." + name + ".pod"]
+
+
+def run_as_script(name: str, folder: str, arguments: list[str]) -> None:
+    """Run ``pod.py`` as ``__main__``, with stdin and stdout as they are."""
+    from runpy import run_path
+
+    register_pod(name, folder)
+    path = os.path.join(folder, "pod.py")
+    sys.argv[:] = [path, *arguments]
+    run_path(path, run_name="__main__")
+
+
+def offered_functions(module: Any) -> dict[str, Callable[..., Any]]:
+    """Return what a pod offers: the functions in ``pod.py``'s global scope, by name.
+
+    ``__all__`` narrows them, and may name any other callable that is no class. Names that begin
+    with an underscore are never offered.
+    """
+    namespace = vars(module)
+    chosen = namespace.get("__all__")
+    offered = {}
+    for name in namespace if chosen is None else chosen:
+        if name.startswith("_") or name not in namespace:
+            continue
+        value = namespace[name]
+        if isinstance(value, type):
+            continue
+        if _is_function(value) if chosen is None else callable(value):
+            offered[name] = value
+    return offered
+
+
+def _is_function(value: Any) -> bool:
+    """Whether a value is a function, or a callable that wraps one (a decorator's, a partial)."""
+    if isinstance(value, _FUNCTION_TYPES):
+        return True
+    if not callable(value) or isinstance(value, ModuleType):
+        return False
+    cls = type(value)
+    return hasattr(value, "__wrapped__") or (cls.__module__, cls.__name__) == (
+        "functools",
+        "partial",
+    )
+
+
+class PodClasses:
+    """The classes that a value from the host may become here: those already loaded in the pod."""
+
+    def __init__(self, pod_module: Any = None) -> None:
+        self.pod_module = pod_module
+
+    def find(self, module: str, qualname: str) -> type | None:
+        """Return a loaded class by module and qualified name, or ``pod.py``'s own of that name."""
+        for place in (sys.modules.get(module), self.pod_module):
+            found = place
+            for part in qualname.split("."):
+                found = getattr(found, part, None)
+            if isinstance(found, type):
+                return found
+        return None
