@@ -1,0 +1,115 @@
+"""Documents to bytes and back with pymongo's C codec; the standard library's where it must be.
+
+pymongo's ``bson`` writes a tuple as a list and cuts a datetime to milliseconds. So a document is
+given to it only when every value in it is of a type it keeps (``is_plain``); any other is written
+by ``pypods.wire.documents``, whose bytes are the same for what both write.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import bson
+from bson.binary import Binary, UuidRepresentation
+from bson.codec_options import CodecOptions, TypeDecoder, TypeRegistry
+from bson.errors import BSONError
+from bson.int64 import Int64
+
+from pypods.errors import ProtocolError, ValueTransferError
+from pypods.wire.documents import KIND_SUBTYPE, decode_kind
+from pypods.wire.documents import decode_document as decode_in_standard_library
+from pypods.wire.documents import encode_document as encode_in_standard_library
+from pypods.wire.values import NO_CLASSES, Classes
+
+__all__ = ["HostClasses", "HostCodec", "encode_document", "is_plain"]
+
+_PLAIN_SCALARS = frozenset({str, int, float, bool, type(None), bytes})
+#: Containers inside containers that the C codec is trusted with.
+_MAX_PLAIN_DEPTH = 100
+
+
+def is_plain(value: Any, depth: int = 0) -> bool:
+    """Whether the C codec keeps a value as it is, type and all."""
+    cls = type(value)
+    if cls in _PLAIN_SCALARS:
+        return True
+    if depth > _MAX_PLAIN_DEPTH:
+        return False
+    if cls is list:
+        if _PLAIN_SCALARS.issuperset(map(type, value)):
+            return True
+        return all(is_plain(item, depth + 1) for item in value)
+    if cls is dict:
+        if not {str}.issuperset(map(type, value)) or "$ref" in value:
+            return False
+        items = value.values()
+        if _PLAIN_SCALARS.issuperset(map(type, items)):
+            return True
+        return all(is_plain(item, depth + 1) for item in items)
+    return False
+
+
+def encode_document(document: dict[str, Any]) -> bytes:
+    """Return the bytes of a document; errors as of the standard library's codec."""
+    if is_plain(document):
+        try:
+            return bson.encode(document)
+        except (BSONError, OverflowError, ValueError, RecursionError):
+            # A lone surrogate, a NUL in a key, an int beyond 64 bits: there is a kind for each.
+            return encode_in_standard_library(document)
+    return encode_in_standard_library(document)
+
+
+class HostClasses(Classes):
+    """The classes that the host's user named: the only ones a pod's values may become."""
+
+    def __init__(self, types: Iterable[type] = ()) -> None:
+        self._types = {cls.__qualname__: cls for cls in types}
+
+    def find(self, module: str, qualname: str) -> type | None:
+        """Return the named class of that qualified name, whatever the pod's module is called."""
+        return self._types.get(qualname)
+
+
+class HostCodec:
+    """Decodes what one pod sends, willing to rebuild the classes given."""
+
+    def __init__(self, classes: Classes = NO_CLASSES) -> None:
+        self._classes = classes
+        registry = TypeRegistry([_KindDecoder(classes), _Int64Decoder()])
+        self._options: CodecOptions[dict[str, Any]] = CodecOptions(
+            type_registry=registry, uuid_representation=UuidRepresentation.STANDARD
+        )
+
+    def decode(self, frame: bytes) -> dict[str, Any]:
+        """Return the document of a frame; errors as of the standard library's codec."""
+        try:
+            return bson.decode(frame, self._options)
+        except (ProtocolError, ValueTransferError):
+            raise
+        except Exception as exc:  # The C codec raises what a decoder raised, or its own errors.
+            # The other codec says what is wrong, and tells a value from a broken frame.
+            decode_in_standard_library(frame, self._classes)
+            raise ProtocolError(f"malformed document: {exc}") from exc
+
+
+class _KindDecoder(TypeDecoder):
+    """A binary of the user-defined subtype is a kind and its content."""
+
+    bson_type = Binary
+
+    def __init__(self, classes: Classes) -> None:
+        self._classes = classes
+
+    def transform_bson(self, value: Any) -> Any:
+        if value.subtype != KIND_SUBTYPE:
+            raise ProtocolError(f"there is no use of binary subtype {value.subtype}")
+        return decode_kind(bytes(value), self._classes)
+
+
+class _Int64Decoder(TypeDecoder):
+    """A 64-bit integer is an int here, not pymongo's subclass of it."""
+
+    bson_type = Int64
+    transform_bson = staticmethod(int)  # type: ignore[assignment]  # At C speed.

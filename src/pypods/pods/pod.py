@@ -1,0 +1,144 @@
+"""What a user holds: a pod, and its functions as attributes; how calls travel is elsewhere."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    import inspect
+
+    from pypods.pods.description import FunctionDescription
+    from pypods.pods.session import Session
+
+__all__ = ["Pod", "PodFunction", "describe"]
+
+
+class SessionSource(Protocol):
+    """What a pod needs of its loader: a running session, and how it stands."""
+
+    pod_name: str
+    timeout: float | None
+
+    def session(self) -> Session:
+        """Return the running session, starting one if there is none."""
+
+    @property
+    def state(self) -> str:
+        """``STOPPED``, ``RUNNING`` or ``DIED``."""
+
+    @property
+    def pid(self) -> int | None:
+        """The worker's process id, None if none runs."""
+
+
+class Pod:
+    """A loaded pod: each function it offers is an attribute.
+
+    Every other attribute begins with an underscore, so that a pod may offer any name.
+    """
+
+    def __init__(self, source: SessionSource) -> None:
+        self._pypods_source = source
+        self._pypods_offer: tuple[str, ...] = ()
+
+    def _pypods_set_offer(self, names: list[str]) -> None:
+        """Take over what the worker says it offers; functions that stay keep their identity."""
+        for name in self._pypods_offer:
+            if name not in names:
+                del self.__dict__[name]
+        for name in names:
+            if name not in self.__dict__:
+                self.__dict__[name] = PodFunction(self._pypods_source, name)
+        self._pypods_offer = tuple(names)
+
+    def __getattr__(self, name: str) -> Any:
+        # Only reached for what is not there.
+        source = self.__dict__.get("_pypods_source")
+        if source is None or name.startswith("__"):
+            raise AttributeError(name)
+        offer = ", ".join(sorted(self._pypods_offer)) or "nothing"
+        raise AttributeError(
+            f"pod {source.pod_name!r} offers no {name!r}; it offers: {offer}", name=name, obj=self
+        )
+
+    def __dir__(self) -> list[str]:
+        return sorted(self._pypods_offer)
+
+    def __repr__(self) -> str:
+        source = self._pypods_source
+        pid = "" if source.pid is None else f" pid={source.pid}"
+        return f"<Pod {source.pod_name} {source.state}{pid}>"
+
+
+class PodFunction:
+    """A function in a pod: call it as if it were imported.
+
+    Its signature and docstring are asked of the pod when they are first looked at.
+    """
+
+    def __init__(
+        self, source: SessionSource, name: str, *, timeout: float | None = None
+    ) -> None:
+        from pypods.wire.envelopes import call_head
+
+        self.__name__ = self.__qualname__ = name
+        self.__module__ = f"pods.{source.pod_name}.pod"
+        self._source = source
+        self._head = call_head(name)
+        self._timeout = timeout
+        self._description: FunctionDescription | None = None
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the function in the pod.
+
+        Raises what it raised, as PodCallError and as the builtin exception it was; PodDiedError,
+        PodTimeoutError, ProtocolError, ValueTransferError.
+        """
+        timeout = self._timeout
+        if timeout is None:
+            timeout = self._source.timeout
+        return self._source.session().call(self._head, args, kwargs, timeout)
+
+    def options(self, *, timeout: float | None = None) -> PodFunction:
+        """Return the same function with other options; ``timeout`` in seconds."""
+        if timeout is not None and not timeout > 0:
+            raise ValueError(f"timeout is in seconds and positive, not {timeout!r}")
+        return PodFunction(self._source, self.__name__, timeout=timeout)
+
+    def _described(self) -> FunctionDescription:
+        if self._description is None:
+            from pypods.pods.description import description_from_document
+
+            document = self._source.session().describe(self.__name__, self._source.timeout)
+            self._description = description_from_document(document)
+        return self._description
+
+    @property
+    def __signature__(self) -> inspect.Signature:
+        signature = self._described().signature
+        if signature is None:
+            raise AttributeError("__signature__")
+        return signature
+
+    @property
+    def __doc__(self) -> str | None:  # type: ignore[override]
+        return self._described().doc
+
+    def __get__(self, instance: object, owner: type | None = None) -> PodFunction:
+        """Return itself: like a function of a module, it is bound to nothing.
+
+        Having this makes ``inspect.isroutine`` true, so ``help()`` shows it as a function.
+        """
+        return self
+
+    def __repr__(self) -> str:
+        return f"<function {self.__name__} of {self._source.pod_name!r} {self._source.state}>"
+
+
+def describe(pod: Pod) -> tuple[FunctionDescription, ...]:
+    """Return name, signature and docstring of every function a pod offers, in one round trip."""
+    from pypods.pods.description import description_from_document
+
+    source = pod._pypods_source
+    documents = source.session().describe(None, source.timeout)
+    return tuple(map(description_from_document, documents))

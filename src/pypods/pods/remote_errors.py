@@ -1,0 +1,98 @@
+"""A pod's failure documents to exceptions; imports nothing and evaluates nothing to do so."""
+
+from __future__ import annotations
+
+import builtins
+from functools import cache
+from typing import Any
+
+from pypods.errors import PodCallError, ProtocolError
+
+__all__ = ["error_from_document"]
+
+MAX_CHAIN = 64
+#: Would end or confuse the host rather than report a failure: they arrive as PodCallError alone.
+_NOT_MIRRORED = (SystemExit, KeyboardInterrupt, GeneratorExit)
+#: The fixed table: the builtin exceptions of the host's own Python, by name.
+_BUILTIN_ERRORS: dict[str, type[Exception]] = {
+    name: cls
+    for name, cls in vars(builtins).items()
+    if isinstance(cls, type) and issubclass(cls, Exception) and cls.__name__ == name
+}
+
+
+@cache
+def _mirrored_class(builtin: str) -> type[PodCallError]:
+    """Return the class that is both PodCallError and a builtin exception."""
+    base = _BUILTIN_ERRORS.get(builtin)
+    if base is None or base is Exception:
+        return PodCallError
+    return type(base.__name__, (PodCallError, base), {"__module__": "pypods.errors"})
+
+
+def error_from_document(
+    document: dict[str, Any], *, pod_name: str, origin: str = ""
+) -> PodCallError:
+    """Return the exception that a failure document describes, with its causes.
+
+    ``origin`` says where it happened, for the note that carries the pod's own traceback. Raises
+    ProtocolError for a document that is none.
+    """
+    return _build(document, pod_name, origin, MAX_CHAIN)
+
+
+def _build(document: dict[str, Any], pod_name: str, origin: str, budget: int) -> PodCallError:
+    module, name = _text(document, "module"), _text(document, "type")
+    text, traceback = _text(document, "text"), _text(document, "traceback")
+    args = document.get("args")
+    if not isinstance(args, list):
+        raise ProtocolError("a failure's args are no list")
+    children = [
+        _build(child, pod_name, "", budget // 2)
+        for child in _documents(document, "exceptions")
+        if budget > 1
+    ]
+    error = _instance(_text(document, "builtin"), args, text, children)
+    error.pod_name = pod_name
+    error.type_name = name if module == "builtins" else f"{module}.{name}"
+    error.remote_traceback = traceback
+    error.text = text
+    for note in document.get("notes") or ():
+        error.add_note(str(note))
+    if origin:
+        error.add_note(f"Raised in {origin}:\n{traceback.rstrip()}")
+    if budget > 1:
+        for attribute in ("cause", "context"):
+            linked = document.get(attribute)
+            if isinstance(linked, dict):
+                setattr(error, f"__{attribute}__", _build(linked, pod_name, "", budget - 1))
+    error.__suppress_context__ = document.get("suppress_context") is True
+    return error
+
+
+def _instance(
+    builtin: str, args: list[Any], text: str, children: list[PodCallError]
+) -> PodCallError:
+    cls = _mirrored_class(builtin)
+    if children and issubclass(cls, BaseExceptionGroup) and args and isinstance(args[0], str):
+        return cls(args[0], children)
+    try:
+        error = cls(*args)
+        str(error)
+    except Exception:  # A builtin that wants other arguments, such as UnicodeDecodeError.
+        error = PodCallError(text)
+    return error
+
+
+def _text(document: dict[str, Any], name: str) -> str:
+    value = document.get(name)
+    if not isinstance(value, str):
+        raise ProtocolError(f"a failure's {name} is no text")
+    return value
+
+
+def _documents(document: dict[str, Any], name: str) -> list[dict[str, Any]]:
+    value = document.get(name) or []
+    if not isinstance(value, list) or not all(isinstance(each, dict) for each in value):
+        raise ProtocolError(f"a failure's {name} are no documents")
+    return value
