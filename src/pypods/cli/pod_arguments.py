@@ -38,10 +38,10 @@ def find_folder(settings: Settings, name: str) -> PodFolder:
 
 def make_loader(settings: Settings, name: str) -> PodLoader:
     """Return a loader of an existing pod; raises as ``find_folder`` does."""
-    from pypods.pods import PodLoader
-
     # A loader by itself would create what is not there.
     find_folder(settings, name)
+    from pypods.pods import PodLoader
+
     return PodLoader(name, pods_directory=settings.pods_directory, installer=settings.installer)
 
 

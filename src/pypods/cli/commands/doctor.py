@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import platform
 import sys
-from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 from pypods.cli.command import command
@@ -54,6 +53,8 @@ def doctor(settings: Settings) -> int:
 
 def installed_version(distribution: str) -> str | None:
     """Return the version that is installed, or None."""
+    from importlib import metadata
+
     try:
         return metadata.version(distribution)
     except metadata.PackageNotFoundError:

@@ -28,7 +28,7 @@ def remove(settings: Settings, name: PodName, yes: Yes = False) -> None:
     """Remove a pod: its folder with pod.py, and its environment. Asks first."""
     folder = find_folder(settings, name)
     if not yes:
-        if settings.json or not sys.stdin.isatty():
+        if settings.json or not can_ask():
             raise UsageError(
                 f"nobody to ask whether to remove {shown_path(folder.path)}; "
                 f'to remove it unasked, run "pypods remove {name} --yes"'
@@ -44,3 +44,8 @@ def remove(settings: Settings, name: PodName, yes: Yes = False) -> None:
         print(json.dumps({"name": name, "path": str(folder.path), "removed": True}))
     elif not settings.quiet:
         print(f"Removed pod {name}.")
+
+
+def can_ask() -> bool:
+    """Tell whether there is somebody to answer."""
+    return sys.stdin.isatty()
