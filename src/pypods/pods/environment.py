@@ -7,10 +7,9 @@ with a fingerprint is whole, at any moment and wherever it lies; one without is 
 from __future__ import annotations
 
 import os
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pypods.errors import PodEnvironmentError
 from pypods.pods.fingerprint import (
@@ -25,15 +24,15 @@ from pypods.pods.fingerprint import (
 )
 from pypods.pods.folder import PodFolder, pin_python
 from pypods.pods.interpreters import Interpreter, find_interpreter, get_host_interpreter
-from pypods.pods.lock import hold_lock
-from pypods.pods.progress import Progress, choose_progress
 from pypods.pods.python_request import PythonRequest, Version, format_version
 from pypods.pods.requirements import Requirements, read_requirements
 from pypods.pods.script_block import read_script_block
 
+if TYPE_CHECKING:
+    from pypods.pods.progress import Progress
+
 __all__ = ["Environment", "EnvironmentStatus", "ensure_environment", "environment_status"]
 
-Installer = Literal["uv", "pip"]
 INSTALLERS = ("uv", "pip")
 
 BUILDING_PREFIX = "venv.building-"
@@ -117,6 +116,8 @@ def ensure_environment(
         status, have = _compare(folder, wanted)
         if status.state == "ready" and have is not None:
             return _describe(folder, have)
+    from pypods.pods.progress import choose_progress
+
     progress = choose_progress(progress, folder.name)
     try:
         return _make(folder, python, installer, progress, force=force)
@@ -187,6 +188,8 @@ def _describe(folder: PodFolder, have: Fingerprint) -> Environment:
 def _make(
     folder: PodFolder, python: str | Path | None, installer: str, progress: Progress, *, force: bool
 ) -> Environment:
+    from pypods.pods.lock import hold_lock
+
     def tell_of_wait() -> None:
         progress.step("waiting for another process that makes this environment")
 
@@ -208,18 +211,19 @@ def _build(folder: PodFolder, wanted: _Wanted, installer: str, progress: Progres
     from pypods.pods.installer import install
     from pypods.pods.virtual_environment import create_virtual_environment, repoint_scripts
 
-    progress.step("looking for its Python")
-    try:
-        interpreter = find_interpreter(wanted.python, requires_python=wanted.requires_python)
-    except PodEnvironmentError as exc:
-        raise type(exc)(f'pod "{folder.name}": {exc}') from exc
     # Through no link: scripts name this path. And a name of its own: an installer whose starter
     # was killed may still be writing into the last one.
     parent = folder.path.resolve()
     building = parent / f"{BUILDING_PREFIX}{os.getpid()}-{os.urandom(4).hex()}"
     try:
-        progress.step(f"making an environment with Python {format_version(interpreter.version)}")
-        create_virtual_environment(building, interpreter)
+        try:
+            progress.step("looking for its Python")
+            interpreter = find_interpreter(wanted.python, requires_python=wanted.requires_python)
+            version = format_version(interpreter.version)
+            progress.step(f"making an environment with Python {version}")
+            create_virtual_environment(building, interpreter)
+        except PodEnvironmentError as exc:
+            raise type(exc)(f'pod "{folder.name}": {exc}') from exc
         if wanted.requirements:
             progress.step(f"installing what {wanted.requirements.source} asks for")
             install(
@@ -286,5 +290,7 @@ def _clean_up_after_the_killed(folder: PodFolder) -> None:
 
 def _discard(tree: Path) -> None:
     """Remove an environment; the fingerprint first, so that half of one is never taken for one."""
+    import shutil
+
     (tree / FINGERPRINT_NAME).unlink(missing_ok=True)
     shutil.rmtree(tree, ignore_errors=True)

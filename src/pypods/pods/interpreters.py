@@ -18,8 +18,8 @@ __all__ = ["Interpreter", "find_interpreter", "get_host_interpreter", "list_inte
 OLDEST_VERSION = (3, 6)
 QUERY_TIMEOUT_SECONDS = 20
 
-_NAME_ON_PATH = re.compile(r"python(3(\.\d+)?)?$")
-_PYENV_VERSION = re.compile(r"(\d+)\.(\d+)\.(\d+)$")
+_NAME_ON_PATH = r"python(3(\.\d+)?)?$"
+_PYENV_VERSION = r"(\d+)\.(\d+)\.(\d+)$"
 _QUERY = (
     "import sys, json; print(json.dumps([list(sys.version_info[:3]),"
     " getattr(sys, '_base_executable', None) or sys.executable]))"
@@ -103,7 +103,9 @@ def _find_on_path() -> Iterator[Interpreter]:
         if not directory or folder == shims:
             continue
         try:
-            names = sorted(each.name for each in folder.iterdir() if _NAME_ON_PATH.match(each.name))
+            names = sorted(
+                each.name for each in folder.iterdir() if re.match(_NAME_ON_PATH, each.name)
+            )
         except OSError:
             continue
         seen = set()
@@ -121,7 +123,7 @@ def _find_under_pyenv() -> Iterator[Interpreter]:
         return
     for entry in entries:
         executable = entry / "bin" / "python"
-        match = _PYENV_VERSION.match(entry.name)
+        match = re.match(_PYENV_VERSION, entry.name)
         # The folder's name tells the version of a CPython; only other kinds have to be asked.
         if match is None or not os.access(executable, os.X_OK):
             continue
@@ -138,8 +140,8 @@ def _find_through_uv() -> Iterator[Interpreter]:
     uv = find_uv()
     if uv is None:
         return
-    # Only those uv itself installed: the others are found above, and uv warns about broken shims.
-    environment = {**os.environ, "UV_PYTHON_PREFERENCE": "only-managed"}
+    # Only those uv itself installed: the others are found above, and without a PATH uv tries none.
+    environment = {**os.environ, "UV_PYTHON_PREFERENCE": "only-managed", "PATH": ""}
     words = [uv, "python", "list", "--only-installed", "--output-format", "json", "--offline"]
     output = run_quietly(words, environment=environment, timeout=QUERY_TIMEOUT_SECONDS)
     try:

@@ -80,7 +80,7 @@ class TerminalProgress:
         seconds = f"{time.monotonic() - self._started:.1f} s"
         text = f"{self._step}: {self._note}" if self._note else self._step
         # Longer than the terminal is wide, it could not be drawn over.
-        width = shutil.get_terminal_size().columns - len(self.pod_name) - len(seconds) - 7
+        width = shutil.get_terminal_size().columns - len(self.pod_name) - len(seconds) - 9
         if len(text) > width:
             text = f"{text[: max(width - 1, 0)]}…"
         name = self.pod_name

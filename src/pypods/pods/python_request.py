@@ -13,8 +13,9 @@ __all__ = ["PythonRequest", "Version", "format_version"]
 #: Release numbers, as (3, 8, 18).
 Version = tuple[int, ...]
 
-_VERSION = re.compile(r"(?:c?python[-@]?)?(\d+(?:\.\d+){0,2})(?:(?:a|b|rc)\d+)?$", re.IGNORECASE)
-_CLAUSE = re.compile(r"(~=|===?|!=|<=|>=|<|>)\s*v?(\d+(?:\.\d+)*)((?:a|b|rc)\d+)?(\.\*)?$")
+# Patterns are compiled when first used: this module is loaded with every pod.
+_VERSION = r"(?:c?python[-@]?)?(\d+(?:\.\d+){0,2})(?:(?:a|b|rc)\d+)?$"
+_CLAUSE = r"(~=|===?|!=|<=|>=|<|>)\s*v?(\d+(?:\.\d+)*)((?:a|b|rc)\d+)?(\.\*)?$"
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class PythonRequest:
         if isinstance(python, Path) or os.sep in text:
             path = Path(text).expanduser().absolute()
             return cls(str(path), path=path)
-        if match := _VERSION.match(text):
+        if match := re.match(_VERSION, text):
             return cls(match[1], version=_read_version(match[1]))
         return cls.parse_specifier(text)
 
@@ -45,7 +46,7 @@ class PythonRequest:
         """Read a specifier such as ">=3.9,<3.12", as `requires-python` has it."""
         clauses = []
         for part in filter(None, map(str.strip, text.split(","))):
-            match = _CLAUSE.match(part)
+            match = re.match(_CLAUSE, part)
             if match is None or (match[4] and match[1] not in ("==", "!=")):
                 break
             clauses.append((match[1], _read_version(match[2]), bool(match[4])))

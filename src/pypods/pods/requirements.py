@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,10 +11,9 @@ from pypods.pods.script_block import ScriptBlock
 
 __all__ = ["Requirements", "read_requirements"]
 
-_COMMENT = re.compile(r"(^|\s)#.*$")
-_INCLUDE = re.compile(r"(?:-r|--requirement|-c|--constraint)[\s=]*(.+)$")
+_INCLUDES = ("-r", "--requirement", "-c", "--constraint")
 # Lines that begin with a dash set an option, except these, which ask for something.
-_ASKS = re.compile(r"-r|--requirement|-e|--editable")
+_ASKING = ("-r", "--requirement", "-e", "--editable")
 
 
 @dataclass(frozen=True)
@@ -77,12 +75,13 @@ def _read_file(path: Path, root: Path, texts: dict[str, str]) -> bool:
         return False
     asks = False
     for line in texts[place].replace("\\\n", "").splitlines():
-        line = _COMMENT.sub("", line).strip()
+        line = f" {line}".replace("\t", " ").partition(" #")[0].strip()
         if not line:
             continue
-        if not line.startswith("-") or _ASKS.match(line):
+        if not line.startswith("-") or line.startswith(_ASKING):
             asks = True
-        include = _INCLUDE.match(line)
-        if include and "://" not in include[1]:
-            _read_file(path.parent / include[1].strip("\"' "), root, texts)
+        flag = next((each for each in _INCLUDES if line.startswith(each)), None)
+        if flag is not None and "://" not in line:
+            named = line.removeprefix(flag).lstrip("=").strip(" \"'")
+            _read_file(path.parent / named, root, texts)
     return asks
