@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -22,6 +23,7 @@ from pypods.pods.environment import ensure_environment, environment_status
 from pypods.pods.fingerprint import FINGERPRINT_NAME, read_fingerprint, write_fingerprint
 from pypods.pods.folder import PodFolder, create_pod_folder, pin_python
 from pypods.pods.interpreters import get_host_interpreter, list_interpreters
+from pypods.pods.lock import hold_lock
 from pypods.pods.progress import SilentProgress
 
 HOST = get_host_interpreter()
@@ -536,6 +538,7 @@ import sys
 from pathlib import Path
 from pypods.pods.environment import ensure_environment
 from pypods.pods.folder import PodFolder
+from pypods.pods.lock import hold_lock
 from pypods.pods.progress import SilentProgress
 
 class Told(SilentProgress):
@@ -578,23 +581,19 @@ def test_two_processes_at_once_make_one_good_environment(
 
 
 def test_one_that_waits_says_so(folder: PodFolder) -> None:
-    from pypods.pods.lock import hold_lock
+    waits = threading.Event()
 
-    progress = Told()
+    class Waiting(Told):
+        def step(self, text: str) -> None:
+            super().step(text)
+            waits.set()
+
+    progress = Waiting()
+    thread = threading.Thread(target=partial(ensure_environment, folder, progress=progress))
     with hold_lock(folder.path / "venv.lock", on_wait=lambda: None):
-        process = subprocess.Popen(
-            [sys.executable, "-c", ENSURE, folder.path],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-        )
-        assert process.stdin is not None
-        assert process.stdout is not None
-        process.stdin.write("\n")
-        process.stdin.flush()
-        progress.step(process.stdout.readline())
-    with process:
-        process.communicate()
-    assert progress.steps == ["waiting for another process that makes this environment\n"]
+        thread.start()
+        assert waits.wait(10)
+        assert environment_status(folder).state == "missing"
+    thread.join()
+    assert progress.steps[0] == "waiting for another process that makes this environment"
     assert environment_status(folder).state == "ready"
