@@ -66,6 +66,8 @@ class PodCallError(PodError):
     type_name: str = ""
     #: The traceback as the pod printed it.
     remote_traceback: str = ""
+    #: What ``str()`` gave in the pod.
+    text: str = ""
 
 
 class PodDiedError(PodError):

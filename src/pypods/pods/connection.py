@@ -95,7 +95,7 @@ class Connection:
             if waiter.error is not None:
                 self._waiters.pop(number, None)
                 raise waiter.error
-            self._sleep(waiter, number, deadline)
+            self._sleep(waiter, deadline)
 
     def _read_until_answered(self, waiter: _Waiter, deadline: float | None) -> None:
         channel = self._channel
@@ -119,7 +119,9 @@ class Connection:
         waiter = self._waiters.get(number)
         if waiter is None:
             if number not in self._abandoned:
-                raise ProtocolError(f"a reply to call {number}, which was never made or is answered")
+                raise ProtocolError(
+                    f"a reply to call {number}, which was never made or is answered"
+                )
             self._abandoned.discard(number)
             return
         if waiter.frame is not None:
@@ -127,7 +129,7 @@ class Connection:
         waiter.frame = frame
         self._rouse(waiter)
 
-    def _sleep(self, waiter: _Waiter, number: int, deadline: float | None) -> None:
+    def _sleep(self, waiter: _Waiter, deadline: float | None) -> None:
         """Wait until answered, or until asked to read for all."""
         lock = waiter.wake_up
         if lock is None:

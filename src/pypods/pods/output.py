@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 from pypods.wire.messages import Log
 
 __all__ = ["PodOutput"]
@@ -72,5 +71,3 @@ class PodOutput:
         """Return the last lines the pod printed, at most twenty."""
         text = self._tail.decode(errors="backslashreplace").rstrip("\n")
         return "\n".join(text.split("\n")[-TAIL_LINES:])
-
-

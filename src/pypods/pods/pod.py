@@ -76,9 +76,7 @@ class PodFunction:
     Its signature and docstring are asked of the pod when they are first looked at.
     """
 
-    def __init__(
-        self, source: SessionSource, name: str, *, timeout: float | None = None
-    ) -> None:
+    def __init__(self, source: SessionSource, name: str, *, timeout: float | None = None) -> None:
         from pypods.wire.envelopes import call_head
 
         self.__name__ = self.__qualname__ = name

@@ -50,9 +50,9 @@ class PodProcess:
     """
 
     def __init__(self, popen: subprocess.Popen[bytes], lifeline_fd: int) -> None:
-        assert popen.stdin is not None  # noqa: S101 - asked for in launch()
-        assert popen.stdout is not None  # noqa: S101
-        assert popen.stderr is not None  # noqa: S101
+        assert popen.stdin is not None
+        assert popen.stdout is not None
+        assert popen.stderr is not None
         self._popen = popen
         self._lifeline_fd = lifeline_fd
         self.pid = popen.pid
@@ -134,7 +134,7 @@ def launch(command: list[str], *, variables: Mapping[str, str]) -> PodProcess:
 
     theirs, ours = os.pipe()
     try:
-        popen = subprocess.Popen(  # noqa: S603 - the command is the pod's own interpreter
+        popen = subprocess.Popen(
             [part.replace("{lifeline}", str(theirs)) for part in command],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

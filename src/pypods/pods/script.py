@@ -43,7 +43,5 @@ def run_script(
 
     command, variables = script_command(folder, arguments)
     if document is None:
-        return subprocess.run(command, env=variables, check=False)  # noqa: S603 - the pod's own
-    return subprocess.run(  # noqa: S603 - the pod's own interpreter
-        command, input=document, capture_output=True, env=variables, check=False
-    )
+        return subprocess.run(command, env=variables, check=False)
+    return subprocess.run(command, input=document, capture_output=True, env=variables, check=False)

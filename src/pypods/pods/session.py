@@ -15,6 +15,7 @@ from time import monotonic
 from typing import Any
 
 from pypods.errors import (
+    PodCallError,
     PodDiedError,
     PodError,
     PodStartError,
@@ -113,8 +114,9 @@ class Session:
             self.functions = self._next_message(Ready, deadline).functions
             if not all(isinstance(name, str) for name in self.functions):
                 raise ProtocolError("ready: functions must be names")
-        except BaseException as exc:
-            raise self._start_error(exc) from getattr(exc, "__cause__", None)
+        except BaseException as exc:  # noqa: BLE001 - raised again, as the caller's error
+            cause = exc if isinstance(exc, PodCallError) else exc.__cause__
+            raise self._start_error(exc) from cause
 
     def _next_message(self, wanted: type[Any], deadline: float | None) -> Any:
         while True:
@@ -149,13 +151,11 @@ class Session:
                 f"pod {self.pod_name!r} was not ready in time and was stopped; "
                 "give it longer with start_timeout="
             )
-        if isinstance(exc, PodError) and getattr(exc, "remote_traceback", ""):
-            error = PodStartError(
+        if isinstance(exc, PodCallError):
+            return PodStartError(
                 f"pod {self.pod_name!r} cannot import its pod.py: "
-                f"{exc.type_name}: {exc.text}\n{exc.remote_traceback.rstrip()}"  # type: ignore[attr-defined]
+                f"{exc.type_name}: {exc.text}\n{exc.remote_traceback.rstrip()}"
             )
-            error.__cause__ = exc
-            return error
         return exc
 
     # Calls -------------------------------------------------------------------------------------
@@ -372,8 +372,7 @@ def start_session(
         process = launch(command, variables=variables)
     except OSError as exc:
         raise PodStartError(
-            f"pod {pod_name!r}: cannot start {python}: {exc.strerror}; "
-            f'run "pypods sync {pod_name}"'
+            f'pod {pod_name!r}: cannot start {python}: {exc.strerror}; run "pypods sync {pod_name}"'
         ) from exc
     session = Session(pod_name, process, output, HostCodec(classes), max_frame_bytes)
     session.greet(None if timeout is None else monotonic() + timeout)

@@ -13,7 +13,7 @@ import sys
 SCRIPT_OPTION = "--script"
 
 
-def register_packages(root):
+def register_packages(root: str) -> None:
     """Make ``pypods.errors``, ``pypods.wire``, ``pypods.worker`` and ``PodListener`` importable."""
     module_type = type(sys)
     pypods = module_type("pypods", "The part of pypods that runs in a pod.")
@@ -30,19 +30,19 @@ def register_packages(root):
         sys.modules["pypods." + name] = package
     pods = module_type("pypods.pods", "Where pod.py files import PodListener from.")
 
-    def find(name):
+    def find(name: str) -> object:
         if name == "PodListener":
             from pypods.worker.listener import PodListener
 
             return PodListener
-        raise AttributeError("in a pod, pypods has PodListener and no {!r}".format(name))
+        raise AttributeError(f"in a pod, pypods has PodListener and no {name!r}")
 
-    pods.__getattr__ = pypods.__getattr__ = find
-    pypods.pods = pods
+    vars(pods).update(__getattr__=find)
+    vars(pypods).update(__getattr__=find, pods=pods)
     sys.modules["pypods.pods"] = pods
 
 
-def main(arguments):
+def main(arguments: "list[str]") -> None:
     """Serve calls or run the script, as the arguments say."""
     if arguments[0] == SCRIPT_OPTION:
         from pypods.worker.pod_module import run_as_script
@@ -61,7 +61,7 @@ def main(arguments):
     )
 
 
-def prepare_child():
+def prepare_child() -> None:
     """Let a process that multiprocessing spawned find the pod's modules, as its parent does.
 
     Such a process runs this file again under another name, with the pod's own ``sys.argv``.

@@ -66,7 +66,7 @@ def _nearest_builtin(cls: type) -> str:
     """Return the name of the first builtin class among the exception's own and its bases."""
     for base in cls.__mro__:
         if getattr(builtins, base.__name__, None) is base:
-            return base.__name__
+            return str(base.__name__)
     return "BaseException"
 
 
@@ -81,7 +81,7 @@ def _sendable(value: Any) -> Any:
 def _text(render: Any, value: Any) -> str:
     try:
         text = str(render(value))
-    except Exception as exc:  # The pod's own __str__ or __repr__ may raise anything.
+    except Exception as exc:  # noqa: BLE001 - the pod's own __str__ or __repr__ may raise anything.
         return f"<{type(value).__name__} whose {render.__name__}() raised {type(exc).__name__}>"
     return text if len(text) <= MAX_TEXT_CHARACTERS else text[:MAX_TEXT_CHARACTERS] + "…"
 
@@ -95,7 +95,6 @@ def _printed(error: BaseException) -> str:
         while trace is not None and trace.tb_frame.f_code.co_filename.startswith(_NOT_THE_PODS):
             trace = trace.tb_next
         text = "".join(traceback.format_exception(type(error), error, trace))
-    except Exception as exc:  # A __str__ that raises, a source file in a broken encoding.
+    except Exception as exc:  # noqa: BLE001 - a __str__ that raises, a source file in a broken encoding.
         text = f"{type(error).__qualname__} (its traceback cannot be printed: {exc!r})"
     return text if len(text) <= MAX_TEXT_CHARACTERS else text[-MAX_TEXT_CHARACTERS:]
-

@@ -24,7 +24,7 @@ def forward_logging(send: Callable[[bytes], None], *, level: int) -> None:
     if "logging" in sys.modules:
         _attach(sys.modules["logging"], send, level)
     else:
-        sys.meta_path.insert(0, _LoggingWatcher(send, level))  # type: ignore[arg-type]
+        sys.meta_path.insert(0, _LoggingWatcher(send, level))
 
 
 class _LoggingWatcher:
@@ -37,7 +37,7 @@ class _LoggingWatcher:
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
         if name != "logging":
             return None
-        sys.meta_path.remove(self)  # type: ignore[arg-type]
+        sys.meta_path.remove(self)
         for finder in sys.meta_path:
             spec = finder.find_spec(name, path, target)
             if spec is not None and spec.loader is not None:
@@ -62,7 +62,7 @@ def _attach(logging: Any, send: Callable[[bytes], None], level: int) -> None:
         def emit(self, record: Any) -> None:
             try:
                 frame = encode_document(_record_document(self, record))
-            except Exception:
+            except Exception:  # noqa: BLE001 - a record's arguments are the pod's own
                 self.handleError(record)
                 return
             try:

@@ -6,6 +6,8 @@ import os
 import sys
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 
+from pypods.wire.values import Classes
+
 TYPE_CHECKING = False  # As typing has it, without importing typing into every worker.
 if TYPE_CHECKING:
     from typing import Any, Callable
@@ -31,10 +33,9 @@ def register_pod(name: str, folder: str) -> None:
         # A folder whose name differs from the pod's (a link, a copy) is this pod all the same.
         from importlib.util import module_from_spec, spec_from_file_location
 
-        spec = spec_from_file_location(
-            "pods." + name, initial, submodule_search_locations=[folder]
-        )
-        assert spec is not None and spec.loader is not None  # noqa: S101 - a file path gives both
+        spec = spec_from_file_location("pods." + name, initial, submodule_search_locations=[folder])
+        assert spec is not None
+        assert spec.loader is not None
         package = module_from_spec(spec)
         sys.modules["pods." + name] = package
         setattr(pods, name, package)
@@ -97,7 +98,7 @@ def _is_function(value: Any) -> bool:
     )
 
 
-class PodClasses:
+class PodClasses(Classes):
     """The classes that a value from the host may become here: those already loaded in the pod."""
 
     def __init__(self, pod_module: Any = None) -> None:

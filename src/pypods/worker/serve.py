@@ -26,8 +26,8 @@ __all__ = ["CallInterrupted", "Server", "serve_pod"]
 MAX_REMEMBERED_CALLS = 1024
 
 
-class CallInterrupted(KeyboardInterrupt):  # noqa: N818 - not an error: what Ctrl-C is, for a call
-    """The host asked for the running call to end."""
+class CallInterrupted(KeyboardInterrupt):
+    """The host asked for the running call to end: what Ctrl-C is, for a call."""
 
 
 class Server:
@@ -144,7 +144,7 @@ class Server:
 
     # Interrupts --------------------------------------------------------------------------------
 
-    def handle_interrupt(self, signum: int = 0, frame: Any = None) -> None:
+    def handle_interrupt(self, *_: Any) -> None:
         """Raise in the running call, if a cancel for it has arrived; ignore any other interrupt.
 
         The host sends the cancel before the signal, so an interrupt never hits another call.
