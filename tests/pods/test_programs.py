@@ -49,17 +49,16 @@ def test_what_fails_or_hangs_prints_nothing(words: list[str], output: str | None
 
 def test_lines_are_noted_as_they_come_and_all_are_kept(tmp_path: Path) -> None:
     progress = Notes()
-    script = "pwd; sleep 0.3; echo $WORD >&2; printf '\\n'; exit 4"
+    script = "pwd; printf 'sec'; sleep 0.3; echo $WORD >&2; printf '\\n'; exit 4"
     status, output = run_streaming(
         ["/bin/sh", "-c", script],
         directory=tmp_path,
-        environment={"WORD": "second", "PATH": os.environ["PATH"]},
+        environment={"WORD": "ond", "PATH": os.environ["PATH"]},
         progress=progress,
     )
     assert status == 4
     assert output == f"{tmp_path}\nsecond\n\n"
-    assert progress.notes[0] == str(tmp_path)
-    assert "second" in progress.notes
+    assert progress.notes == [str(tmp_path), "second"]
 
 
 def test_a_terminal_sees_the_time_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -48,6 +48,7 @@ def run_streaming(
 ) -> tuple[int, str]:
     """Run the program, note each line as it comes; return its exit status and all it printed."""
     output = bytearray()
+    rest = b""
     with subprocess.Popen(
         words,
         cwd=directory,
@@ -70,9 +71,10 @@ def run_streaming(
                 if not data:
                     break
                 output += data
-                lines = data.decode(errors="replace").split("\n")
-                if text := next((line.strip() for line in reversed(lines) if line.strip()), ""):
-                    progress.note(text)
+                # Lines that are complete: the rest of one may still be on its way.
+                *lines, rest = (rest + data).split(b"\n")
+                for line in filter(None, map(bytes.strip, lines)):
+                    progress.note(line.decode(errors="replace"))
         except BaseException:
             process.kill()
             raise
