@@ -59,8 +59,7 @@ def test_version(run):
         (("call", "x"), "Missing argument 'FUNCTION' (see \"pypods call --help\")"),
         (
             ("list", "--installer", "conda"),
-            "Invalid value for '--installer': 'conda' is neither uv nor pip "
-            '(see "pypods list --help")',
+            "Invalid value for '--installer': 'conda' is neither uv nor pip (see",
         ),
         (("call", "x", "f", "--timeout", "soon"), "--timeout"),
     ],

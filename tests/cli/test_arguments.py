@@ -42,12 +42,23 @@ def test_what_does_not_look_like_json_is_text(word: str) -> None:
 
 @pytest.mark.parametrize(
     "word",
-    ["2024-01-31", "-x", "--timout", "[1, 2", "{a: 1}", '"Ada', "'Ada'", "1.2.3", "-Infinity"],
+    ["2024-01-31", "[1, 2", "{a: 1}", '"Ada', "'Ada'", "1.2.3", "-1x"],
 )
 def test_what_looks_like_json_and_is_not_is_refused(word: str) -> None:
     with pytest.raises(ArgumentError) as caught:
         parse_argument(word)
     assert str(caught.value).startswith(f"{word} is not JSON (")
+
+
+@pytest.mark.parametrize("word", ["--timout", "-x", "-", "-Infinity"])
+def test_a_mistyped_option_is_called_that(word: str) -> None:
+    with pytest.raises(ArgumentError, match=f"^{word} is neither an option nor JSON; "):
+        parse_argument(word)
+
+
+def test_the_error_says_where_the_slip_is() -> None:
+    with pytest.raises(ArgumentError, match=r"\(extra data at character 5\)"):
+        parse_argument("2024-01-31")
 
 
 @pytest.mark.parametrize("word", ["2024-01-31", '"Ada', "'it is'", "-x", "True"])

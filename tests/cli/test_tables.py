@@ -44,4 +44,4 @@ def test_a_terminal_gets_a_drawn_table_of_its_width(monkeypatch: pytest.MonkeyPa
     assert max(map(len, lines)) <= 40
     assert any("─" in line for line in lines)
     assert "[red]ready[/]" in text
-    assert "".join(line[8:].strip() for line in lines[5:]) == "x" * 60
+    assert "".join(line[8:].strip() for line in lines[4:]) == "x" * 60

@@ -7,8 +7,10 @@ import shlex
 from collections.abc import Iterable
 from typing import Any
 
+DIGITS = tuple("0123456789")
+
 #: A word that starts like this, and is not JSON, is taken for a slip, never for text.
-JSON_STARTS = ('"', "'", "[", "{", "-", *"0123456789")
+JSON_STARTS = ('"', "'", "[", "{", "-", *DIGITS)
 
 #: Python's own spelling of what JSON spells otherwise.
 PYTHON_WORDS = {"True": "true", "False": "false", "None": "null"}
@@ -32,10 +34,22 @@ def parse_argument(word: str) -> Any:
             raise ArgumentError(
                 f"{word} is written {PYTHON_WORDS[word]} in JSON; for the text write {quoted}"
             ) from exc
+        if word.startswith("-") and word[1:2] not in DIGITS:
+            raise ArgumentError(
+                f"{word} is neither an option nor JSON; for the text write {quoted}"
+            ) from exc
         if word.startswith(JSON_STARTS):
-            reason = exc.args[0] if exc.args else type(exc).__name__
-            raise ArgumentError(f"{word} is not JSON ({reason}); for text write {quoted}") from exc
+            raise ArgumentError(
+                f"{word} is not JSON ({describe_slip(exc)}); for the text write {quoted}"
+            ) from exc
         return word
+
+
+def describe_slip(error: Exception) -> str:
+    """Return what is wrong with a word, and where, counted from 1."""
+    if isinstance(error, json.JSONDecodeError):
+        return f"{error.msg[:1].lower()}{error.msg[1:]} at character {error.pos + 1}"
+    return str(error) or type(error).__name__
 
 
 def parse_keywords(pairs: Iterable[str]) -> dict[str, Any]:

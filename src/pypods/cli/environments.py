@@ -13,6 +13,7 @@ from pypods.errors import PodEnvironmentError
 if TYPE_CHECKING:
     from pypods.pods.environment import Environment
     from pypods.pods.folder import PodFolder
+    from pypods.pods.progress import Progress
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,8 @@ def examine(settings: Settings, folder: PodFolder) -> PodState:
     try:
         status = environment_status(folder, installer=settings.installer)
     except PodEnvironmentError as exc:
-        return PodState(folder.name, folder.path, "broken", str(exc), None)
+        reason = str(exc).removeprefix(f'pod "{folder.name}": ')
+        return PodState(folder.name, folder.path, "broken", f"{reason} (correct this first)", None)
     have = read_fingerprint(folder.venv)
     python = format_version(have.version) if have is not None else None
     return PodState(folder.name, folder.path, status.state, status.reason, python)
@@ -56,16 +58,21 @@ def build_environment(
 ) -> Environment:
     """Bring a pod's environment up to date; on a terminal, with progress."""
     from pypods.pods.environment import ensure_environment
-    from pypods.pods.progress import SilentProgress
 
-    silent = settings.quiet or settings.json
     return ensure_environment(
         folder,
         python=python,
         installer=settings.installer,
-        progress=SilentProgress() if silent else None,
+        progress=choose_progress(settings),
         force=force,
     )
+
+
+def choose_progress(settings: Settings) -> Progress | None:
+    """Return a progress that shows nothing where nothing shall be shown; else leave the choice."""
+    from pypods.pods.progress import SilentProgress
+
+    return SilentProgress() if settings.quiet or settings.json else None
 
 
 def check_python(python: str | None) -> None:

@@ -44,7 +44,7 @@ EXIT_CODES = (
     ExitMeaning(
         ExitCode.FAILED,
         "a pod's function raised, a value cannot cross, a file cannot be written, "
-        "or doctor found something broken",
+        "a question was answered with no, or doctor found something broken",
         (errors.PodCallError, errors.ValueTransferError, builtins.OSError),
     ),
     ExitMeaning(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import traceback
 from typing import Any
@@ -96,7 +97,7 @@ def failure_document(error: BaseException, code: ExitCode) -> dict[str, Any]:
 
 def print_error(message: str) -> None:
     """Print ``message`` on stderr, marked in red on a terminal."""
-    typer.secho("error: ", fg=typer.colors.RED, bold=True, err=True, nl=False)
+    typer.secho("error: ", fg=typer.colors.RED, bold=True, err=True, nl=False, color=choose_color())
     typer.echo(message, err=True)
 
 
@@ -104,4 +105,9 @@ def print_dim(text: str) -> None:
     """Print the text of somebody else, dimmed on a terminal, on stderr."""
     if text:
         sys.stdout.flush()
-        typer.secho(text.rstrip("\n"), dim=True, err=True)
+        typer.secho(text.rstrip("\n"), dim=True, err=True, color=choose_color())
+
+
+def choose_color() -> bool | None:
+    """Return False where colours are not wanted; None leaves it to the terminal."""
+    return False if os.environ.get("NO_COLOR") else None

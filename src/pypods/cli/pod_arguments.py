@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pypods.cli.completion import complete_pods
+from pypods.cli.environments import choose_progress
 from pypods.cli.exits import UsageError
 from pypods.cli.settings import Settings
 
@@ -42,7 +43,12 @@ def make_loader(settings: Settings, name: str) -> PodLoader:
     find_folder(settings, name)
     from pypods.pods import PodLoader
 
-    return PodLoader(name, pods_directory=settings.pods_directory, installer=settings.installer)
+    return PodLoader(
+        name,
+        pods_directory=settings.pods_directory,
+        installer=settings.installer,
+        progress=choose_progress(settings),
+    )
 
 
 def shown_path(path: Path) -> str:

@@ -33,6 +33,7 @@ def inspect_pod(settings: Settings, name: PodName) -> None:
     with output_on_stderr(settings), loader as pod:
         offered = describe(pod)
         folder, hello = loader.folder, loader.hello
+    assert hello is not None  # It has just described itself.
     about = {
         "name": name,
         "path": str(folder.path),
@@ -44,12 +45,13 @@ def inspect_pod(settings: Settings, name: PodName) -> None:
         print(json.dumps(about | {"functions": [function_document(one) for one in offered]}))
         return
     print(f"pod     {name}")
-    print(f"python  {hello.implementation} {hello.python}")
+    print(f"python  {hello.python} ({hello.implementation})")
     print(f"path    {shown_path(folder.path)}")
+    print()
     if offered:
         print_table(("FUNCTION", "DOES"), [(heading(one), first_line(one.doc)) for one in offered])
     else:
-        print(f"\nNo functions yet: write one in {shown_path(folder.pod_file)}.")
+        print(f"No functions yet: write one in {shown_path(folder.pod_file)}.")
 
 
 def heading(function: FunctionDescription) -> str:

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from pypods.cli.command import command
-from pypods.cli.exits import UsageError
+from pypods.cli.exits import ExitCode, UsageError
 from pypods.cli.pod_arguments import PodName, find_folder, shown_path
 from pypods.cli.settings import Settings
 
@@ -24,7 +24,7 @@ Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
         "pypods remove mydb --yes",
     ),
 )
-def remove(settings: Settings, name: PodName, yes: Yes = False) -> None:
+def remove(settings: Settings, name: PodName, yes: Yes = False) -> int:
     """Remove a pod: its folder with pod.py, and its environment. Asks first."""
     folder = find_folder(settings, name)
     if not yes:
@@ -35,7 +35,7 @@ def remove(settings: Settings, name: PodName, yes: Yes = False) -> None:
             )
         if not typer.confirm(f"Remove {shown_path(folder.path)} with all that is in it?", err=True):
             typer.echo("Nothing removed.", err=True)
-            return
+            return ExitCode.FAILED
     if folder.path.is_symlink():  # Only the link is in the pods directory.
         folder.path.unlink()
     else:
@@ -44,6 +44,7 @@ def remove(settings: Settings, name: PodName, yes: Yes = False) -> None:
         print(json.dumps({"name": name, "path": str(folder.path), "removed": True}))
     elif not settings.quiet:
         print(f"Removed pod {name}.")
+    return ExitCode.OK
 
 
 def can_ask() -> bool:
