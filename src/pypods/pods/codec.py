@@ -20,6 +20,7 @@ from pypods.errors import ProtocolError, ValueTransferError
 from pypods.wire.documents import KIND_SUBTYPE, decode_kind
 from pypods.wire.documents import decode_document as decode_in_standard_library
 from pypods.wire.documents import encode_document as encode_in_standard_library
+from pypods.wire.rows import MINIMUM_ROWS
 from pypods.wire.values import NO_CLASSES, Classes
 
 __all__ = ["HostClasses", "HostCodec", "encode_document", "is_plain"]
@@ -37,6 +38,8 @@ def is_plain(value: Any, depth: int = 0) -> bool:
     if depth > _MAX_PLAIN_DEPTH:
         return False
     if cls is list:
+        if len(value) >= MINIMUM_ROWS:
+            return False  # It may cross as packed columns, which the C codec does not know.
         if _PLAIN_SCALARS.issuperset(map(type, value)):
             return True
         return all(is_plain(item, depth + 1) for item in value)

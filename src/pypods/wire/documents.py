@@ -8,11 +8,12 @@ change or refuse, and for the content of kinds.
 
 from __future__ import annotations
 
+import struct
 import sys
 from struct import Struct
-from struct import error as StructError
 
 from pypods.errors import ProtocolError, ValueTransferError
+from pypods.wire.rows import MINIMUM_ROWS, pack_list
 from pypods.wire.values import (
     ARRAY_KINDS,
     BYTES_KINDS,
@@ -138,6 +139,10 @@ def _encode_element(key: bytes, value: Any, depth: int) -> bytes:
     if depth >= MAX_DEPTH:
         raise _TooDeepError
     if cls is list:
+        if len(value) >= MINIMUM_ROWS:
+            packed = _encode_packed(key, value, depth)
+            if packed is not None:
+                return packed
         return b"\x04" + key + _encode_list(value, depth + 1)
     if cls is tuple:  # Written out, so that a level of nesting costs two stack frames, not three.
         return _binary(key, b"t" + _encode_list(value, depth + 1))
@@ -154,6 +159,19 @@ def _encode_element(key: bytes, value: Any, depth: int) -> bytes:
             return _binary(key, b"I" + value.data)
         return bytes([value.element_type]) + key + value.data
     return _encode_kind(key, value, depth)
+
+
+def _encode_packed(key: bytes, values: list[Any], depth: int) -> bytes | None:
+    """Return the element of a long list as columns, or None where it stays an array."""
+    packed = pack_list(values)
+    if packed is None:
+        return None
+    kind, content = packed
+    encode: Any = _encode_dict if kind == b"R" else _encode_list
+    try:
+        return _binary(key, kind + encode(content, depth + 1))
+    except ValueTransferError:
+        return None  # Written as an array, the place of what cannot cross is the list's own.
 
 
 def _is_plain_mapping(value: dict[Any, Any]) -> bool:
@@ -180,6 +198,7 @@ def _binary(key: bytes, payload: bytes) -> bytes:
 
 
 def _encode_kind(key: bytes, value: Any, depth: int) -> bytes:
+    content: Any
     kind, content = reduce(value)
     cls = type(content)
     if cls is bytes:
@@ -277,7 +296,7 @@ def _why_too_deep(document: Any) -> tuple[str, str]:
 
 #: What a malformed document raises on the way; whoever reads it is told one thing.
 _MALFORMED = (
-    StructError,
+    struct.error,
     IndexError,
     KeyError,
     TypeError,
@@ -421,7 +440,7 @@ def _decode_rare(data: bytes, position: int, last: int, kind: int) -> tuple[Any,
         from datetime import datetime, timedelta
 
         moment = timedelta(milliseconds=_unpack_int64(data, position)[0])
-        return datetime(1970, 1, 1) + moment, position + 8
+        return datetime(1970, 1, 1) + moment, position + 8  # noqa: DTZ001 - as pymongo
     if kind in (0x07, 0x11, 0x13):
         end = position + {0x07: 12, 0x11: 8, 0x13: 16}[kind]
     elif kind == 0x0B:

@@ -51,8 +51,10 @@ class FrameReader:
         if not self._chunks:
             # The usual case: one read brought exactly one frame.
             size = len(data)
-            if size >= HEADER_BYTES and _read_length(data)[0] == size and (
-                MINIMUM_FRAME_BYTES <= size <= self.max_frame_bytes
+            if (
+                size >= HEADER_BYTES
+                and _read_length(data)[0] == size
+                and (MINIMUM_FRAME_BYTES <= size <= self.max_frame_bytes)
             ):
                 return [data]
         elif len(data) < self._missing:
@@ -87,6 +89,7 @@ class FrameReader:
             )
         if size > self.max_frame_bytes:
             raise ProtocolError(
-                f"a frame announces {size} bytes, more than max_frame_bytes={self.max_frame_bytes}; "
+                f"a frame announces {size} bytes, more than "
+                f"max_frame_bytes={self.max_frame_bytes}; "
                 "send less at once or raise max_frame_bytes"
             )

@@ -26,7 +26,7 @@ class MemoryChannel:
 
     is_sending = False
 
-    def send(self, frame: bytes, deadline: float | None = None) -> None:
+    def send(self, frame: bytes, deadline: float | None = None) -> None:  # noqa: ARG002
         """Hand a frame to the other end. Raises BrokenPipeError when either end is closed."""
         if self.closed or self.peer is None or self.peer.closed:
             raise BrokenPipeError("the other end is closed")
@@ -45,7 +45,7 @@ class MemoryChannel:
             return None
         raise BlockingIOError("no frame has arrived")
 
-    def receive_frames(self, deadline: float | None = None) -> list[bytes]:
+    def receive_frames(self, deadline: float | None = None) -> list[bytes]:  # noqa: ARG002
         """Return all frames that have arrived; none when the other end is closed."""
         frame = self.receive()
         if frame is None:

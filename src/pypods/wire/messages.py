@@ -78,7 +78,7 @@ class Describe:
 
     kind: ClassVar[str] = "describe"
     id: int
-    name: Union[str, None] = None
+    name: str | None = None
 
 
 @dataclass(frozen=True)
@@ -165,5 +165,7 @@ def message_from_document(document: dict[str, Any]) -> Message:
         message: Message = cls(**content)
     except TypeError:
         names = ", ".join(f.name for f in dataclasses.fields(cls))
-        raise ProtocolError(f"a {kind} has the fields {names}, not {list(content)!r:.200}") from None
+        raise ProtocolError(
+            f"a {kind} has the fields {names}, not {list(content)!r:.200}"
+        ) from None
     return message

@@ -27,6 +27,8 @@ q     fractions.Fraction                  array: numerator, denominator
 n     namedtuple                          document: name, fields, values
 e     enum member                         document: module, qualname, name, value
 c     dataclass instance                  document: module, qualname, fields
+V     long list of values of one type     array: one column (see pypods.wire.rows)
+R     long list of like dicts or tuples   document: keys, count, columns
 ====  ==================================  =====================================================
 
 A class is never imported or looked up by a name from the wire: an enum member or a dataclass
@@ -38,10 +40,12 @@ refused.
 
 from __future__ import annotations
 
+# ruff: noqa: ARG001, ARG005 - the entries of a table have one signature
 import sys
 from struct import Struct
 
 from pypods.errors import ProtocolError, ValueTransferError
+from pypods.wire.rows import list_from_column, rows_from_content
 
 TYPE_CHECKING = False  # As typing has it, without importing typing into every worker.
 if TYPE_CHECKING:
@@ -60,8 +64,8 @@ __all__ = [
 ]
 
 BYTES_KINDS = frozenset(b"ijubDdTExp.I")
-ARRAY_KINDS = frozenset(b"tsfmorlq")
-DOCUMENT_KINDS = frozenset(b"nec")
+ARRAY_KINDS = frozenset(b"tsfmorlqV")
+DOCUMENT_KINDS = frozenset(b"necR")
 
 MAX_NAMEDTUPLE_FIELDS = 4096
 
@@ -161,7 +165,7 @@ class BsonValue:
 class Classes:
     """The classes that one side is willing to rebuild: by default none."""
 
-    def find(self, module: str, qualname: str) -> type | None:
+    def find(self, module: str, qualname: str) -> type | None:  # noqa: ARG002 - for others
         """Return this side's class of that name, or None."""
         return None
 
@@ -207,7 +211,9 @@ def _find_reducer(cls: Any) -> Any:
 
 
 def _class_name(cls: type) -> str:
-    return cls.__qualname__ if cls.__module__ == "builtins" else f"{cls.__module__}.{cls.__qualname__}"
+    return (
+        cls.__qualname__ if cls.__module__ == "builtins" else f"{cls.__module__}.{cls.__qualname__}"
+    )
 
 
 def _reduce_int(value: Any) -> Any:
@@ -225,7 +231,7 @@ def _reduce_zone(zone: Any, of: Any) -> Any:
         return b"z" + zone.key.encode()
     try:
         offset = zone.utcoffset(None)
-    except Exception:  # A foreign tzinfo may raise anything when asked without a date.
+    except Exception:  # noqa: BLE001 - a foreign tzinfo may raise anything when asked without a date.
         offset = None
     if offset is None:
         raise ValueTransferError(
@@ -296,7 +302,9 @@ def _reduce_dataclass(value: Any) -> Any:
         try:
             content[field.name] = getattr(value, field.name)
         except AttributeError:
-            raise ValueTransferError(f"field {field.name!r} has no value", f".{field.name}") from None
+            raise ValueTransferError(
+                f"field {field.name!r} has no value", f".{field.name}"
+            ) from None
     return b"c", {"module": cls.__module__, "qualname": cls.__qualname__, "fields": content}
 
 
@@ -579,4 +587,6 @@ _REBUILDERS = {
     ord("n"): _rebuild_namedtuple,
     ord("e"): _rebuild_enum,
     ord("c"): _rebuild_record,
+    ord("V"): lambda content, classes: list_from_column(content),
+    ord("R"): lambda content, classes: rows_from_content(content),
 }
