@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+import typer
 
 import pypods
 from pypods.cli import app as app_module
@@ -104,6 +105,10 @@ def test_the_pods_directory_comes_from_the_environment_too(run, write_pod, monke
     assert "zed" not in run("list", "--pods-directory", "elsewhere").out
 
 
+def test_the_installer_may_be_pip(run):
+    assert run("list", "--installer", "pip").code == 0
+
+
 def test_the_installer_comes_from_the_environment_too(run, monkeypatch):
     monkeypatch.setenv("PYPODS_INSTALLER", "conda")
     ran = run("list")
@@ -144,6 +149,12 @@ def test_an_error_of_the_system_is_no_mistake_of_pypods(run, monkeypatch):
 def test_an_error_without_words_is_named(run, monkeypatch):
     raise_error(monkeypatch, OSError())
     assert run("list").err == "error: OSError\n"
+
+
+def test_a_full_stop_stands_only_at_the_end(run, monkeypatch):
+    raise_error(monkeypatch, typer.BadParameter("odd."))
+    ran = run("list")
+    assert (ran.code, ran.err) == (2, 'error: Invalid value: odd (see "pypods list --help")\n')
 
 
 def test_an_interrupt_has_the_shells_code(run, monkeypatch):
@@ -192,6 +203,9 @@ def test_a_death_comes_with_the_last_output(run, monkeypatch):
     ran = run("list")
     assert ran.code == 5
     assert ran.err == "last words\nerror: the pod died\n"
+    error.last_output = ""
+    assert run("list").err == "error: the pod died\n"
+    error.last_output = "last words\n"
     assert run("list", "--json").json["error"] == {
         "type": "PodDiedError",
         "message": "the pod died",
@@ -231,6 +245,14 @@ def test_importing_the_table_of_contents_loads_no_typer():
     assert ran.stdout == "False\n"
     with pytest.raises(AttributeError, match="no attribute 'nope'"):
         __import__("pypods.cli").cli.nope  # noqa: B018
+
+
+def test_main_reads_the_words_of_the_process(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["pypods", "--version"])
+    with pytest.raises(SystemExit) as caught:
+        app_module.main()
+    assert caught.value.code == 0
+    assert capsys.readouterr().out == f"pypods {pypods.__version__}\n"
 
 
 def test_the_process_ends_with_the_code(here):

@@ -67,17 +67,14 @@ class PodsCommand(TyperCommand):
             "Options of every command": [],
         }
         for param in self.get_params(ctx):
-            record = param.get_help_record(ctx)
-            if record is None:
-                continue
-            words, text = record
+            words, text = param.get_help_record(ctx) or ("", "")
             if param.param_type_name == "argument":
                 # Without the type that typer adds: it is text for all of them.
                 sections["Arguments"].append((words.partition(" <")[0], text))
             elif param.name in COMMON_OPTIONS or param.name == "help":
-                sections["Options of every command"].append(record)
+                sections["Options of every command"].append((words, text))
             else:
-                sections["Options"].append(record)
+                sections["Options"].append((words, text))
         for title, records in sections.items():
             if records:
                 with formatter.section(title):

@@ -30,7 +30,7 @@ def report_failure(error: BaseException, *, as_json: bool, with_traceback: bool)
         return code
     if with_traceback:
         traceback.print_exception(error)
-    elif isinstance(error, PodCallError):
+    elif isinstance(error, PodCallError) and error.remote_traceback:
         print_dim(error.remote_traceback)
     elif isinstance(error, PodDiedError) and error.last_output not in str(error):
         print_dim(error.last_output)
@@ -68,9 +68,7 @@ def usage_message(error: Any) -> str:
     """Return typer's message with the command whose help says more."""
     message = str(error.format_message()).rstrip(" .")
     context = getattr(error, "ctx", None)
-    if context is None:
-        return message
-    return f'{message} (see "{context.command_path} --help")'
+    return f'{message} (see "{context.command_path} --help")' if context else message
 
 
 def failure_document(error: BaseException, code: ExitCode) -> dict[str, Any]:
@@ -103,9 +101,8 @@ def print_error(message: str) -> None:
 
 def print_dim(text: str) -> None:
     """Print the text of somebody else, dimmed on a terminal, on stderr."""
-    if text:
-        sys.stdout.flush()
-        typer.secho(text.rstrip("\n"), dim=True, err=True, color=choose_color())
+    sys.stdout.flush()
+    typer.secho(text.rstrip("\n"), dim=True, err=True, color=choose_color())
 
 
 def choose_color() -> bool | None:
