@@ -206,11 +206,13 @@ def describe(
 ) -> Line:
     """Return what there is to say before the work."""
     version = str(pod.server_version(address)).partition("-")[0]
+    hello = loader.hello
+    assert hello is not None  # It is what a pod says first.
     return Line(
         driver=server.driver,
         version=pod.version(),
-        python=loader.hello.python,
-        pid=loader.pid,
+        python=hello.python,
+        pid=hello.pid,
         server=f"{server.name} {version}",
         place=place,
     )

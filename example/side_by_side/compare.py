@@ -1,4 +1,4 @@
-"""Are two rows the same, values and types; nothing of pods or printing."""
+"""Are two batches of rows the same, values and types; nothing of pods or printing."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from datetime import date
 from itertools import zip_longest
 from uuid import UUID
 
-Row = tuple[object, ...]
+# Of each column, the list of its values.
+Batch = Sequence[Sequence[object]]
 
 MISSING = object()
 
@@ -16,11 +17,15 @@ MISSING = object()
 TYPES_WITH_EXACT_EQUALITY = frozenset({type(None), bool, bytes, date, int, str, UUID})
 
 
-def find_unequal(left: Sequence[Row], right: Sequence[Row]) -> list[int]:
-    """Return the positions at which two batches of rows differ, every value compared."""
-    unequal = set(range(min(len(left), len(right)), max(len(left), len(right))))
-    columns = zip_longest(zip(*left, strict=False), zip(*right, strict=False), fillvalue=())
-    for ours, theirs in columns:
+def count_rows(batch: Batch) -> int:
+    """Return how many rows a batch has."""
+    return len(batch[0]) if batch else 0
+
+
+def find_unequal(left: Batch, right: Batch) -> list[int]:
+    """Return the positions of the rows that differ, every value compared."""
+    unequal: set[int] = set()
+    for ours, theirs in zip_longest(left, right, fillvalue=()):
         if not _is_same(ours, theirs):
             pairs = zip_longest(ours, theirs, fillvalue=MISSING)
             unequal.update(i for i, (a, b) in enumerate(pairs) if not _is_same([a], [b]))

@@ -15,13 +15,14 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from itertools import zip_longest
 from pathlib import Path
+from typing import TypeVar
 
-from compare import Row, find_unequal
+from compare import Batch, count_rows, find_unequal
 from screen import DIM, GREEN, RED, Progress, Screen
 
 from pypods.errors import PodCallError, PodError
@@ -31,6 +32,8 @@ PODS = Path(__file__).resolve().parent / "pods"
 TABLE = "everything"
 BATCH_ROWS = 5_000
 SHOWN_DIFFERENCES = 3
+
+Item = TypeVar("Item")
 
 
 @dataclass
@@ -76,6 +79,9 @@ def main() -> int:
     except PodError as exc:
         print(f"{type(exc).__name__}: {exc}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print(file=sys.stderr)
+        return 130
     finally:
         if options.keep:
             print(f"kept: {folder}", file=sys.stderr)
@@ -109,8 +115,8 @@ def use_both(rows: int, folder: Path, screen: Screen) -> Outcome:
     new_loader = PodLoader("duckdb_new", pods_directory=PODS)
     with old_loader as old, new_loader as new:
         outcome = Outcome(
-            old=Work("duckdb", old.version(), old_loader.pid, old_loader.hello.python),
-            new=Work("duckdb", new.version(), new_loader.pid, new_loader.hello.python),
+            old=meet(old_loader, old),
+            new=meet(new_loader, new),
             host=Work("this program", "", os.getpid(), platform.python_version()),
         )
         for work in (outcome.old, outcome.new, outcome.host):
@@ -131,6 +137,13 @@ def use_both(rows: int, folder: Path, screen: Screen) -> Outcome:
         compare(old, old_file, new, new_file, outcome, Progress(screen, "compared", rows))
     outcome.seconds = round(time.perf_counter() - began, 3)
     return outcome
+
+
+def meet(loader: PodLoader, pod: Pod) -> Work:
+    """Return which driver, interpreter and process a loaded pod is."""
+    hello = loader.hello
+    assert hello is not None  # It is what a pod says first.
+    return Work("duckdb", pod.version(), hello.pid, hello.python)
 
 
 def write(old: Pod, path: str, rows: int, outcome: Outcome, screen: Screen) -> None:
@@ -165,9 +178,9 @@ def move(
     """Move every row, batch by batch."""
     old.open_table(old_file, TABLE)
     new.create_table(new_file, TABLE, outcome.columns)
-    for batch in read_ahead(old.fetch):
-        new.insert(batch)
-        progress.advance(len(batch))
+    # Three things at once: one pod reads, this program hands over, the other pod writes.
+    for inserted in ahead(map(new.insert, ahead(read_batches(old)))):
+        progress.advance(inserted)
     new.close()
     old.close()
     outcome.new.did, outcome.new.rows = "took the rows in", progress.done
@@ -180,27 +193,33 @@ def compare(
     """Compare every row that the new driver has with what the old one has."""
     columns = old.open_table(old_file, TABLE)
     outcome.has_same_columns = new.open_table(new_file, TABLE) == columns
-    nothing: list[Row] = []
-    batches = zip_longest(read_ahead(old.fetch), read_ahead(new.fetch), fillvalue=nothing)
+    nothing: Batch = []
+    batches = zip_longest(ahead(read_batches(old)), ahead(read_batches(new)), fillvalue=nothing)
     for ours, theirs in batches:
         unequal = find_unequal(ours, theirs)
-        outcome.equal += max(len(ours), len(theirs)) - len(unequal)
+        outcome.equal += max(count_rows(ours), count_rows(theirs)) - len(unequal)
         for i in unequal[: SHOWN_DIFFERENCES - len(outcome.differences)]:
-            outcome.differences.append(f"{ours[i : i + 1]} is not {theirs[i : i + 1]}")
-        progress.advance(len(ours))
+            rows = ([column[i : i + 1] for column in batch] for batch in (ours, theirs))
+            outcome.differences.append("{} is not {}".format(*rows))
+        progress.advance(count_rows(ours))
     new.close()
     old.close()
     outcome.host.did, outcome.host.rows = "compared them", progress.done
     outcome.host.seconds = progress.seconds
 
 
-def read_ahead(fetch: Callable[[int], list[Row]]) -> Iterator[list[Row]]:
-    """Yield batches while the pod already prepares the next one."""
-    with ThreadPoolExecutor(max_workers=1) as ahead:
-        coming = ahead.submit(fetch, BATCH_ROWS)
-        while batch := coming.result():
-            coming = ahead.submit(fetch, BATCH_ROWS)
-            yield batch
+def read_batches(pod: Pod) -> Iterator[Batch]:
+    """Yield the rows of the pod's open table."""
+    return iter(lambda: pod.fetch(BATCH_ROWS), [])
+
+
+def ahead(items: Iterator[Item]) -> Iterator[Item]:
+    """Yield the same items, each made by a thread while the one before is in use."""
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        coming = thread.submit(next, items, None)
+        while (item := coming.result()) is not None:
+            coming = thread.submit(next, items, None)
+            yield item
 
 
 def show_outcome(outcome: Outcome, screen: Screen) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import textwrap
 import time
 from collections.abc import Sequence
 
 REDRAW_SECONDS = 0.1
+WIDEST_COLUMNS = 100
 BAR_CELLS = 28
 # Without a terminal, a line at each of these.
 PLAIN_STEP_PERCENT = 25
@@ -26,6 +28,11 @@ class Screen:
         encoding = sys.stdout.encoding or "ascii"
         self.has_unicode = encoding.lower().replace("-", "") == "utf8"
 
+    @property
+    def columns(self) -> int:
+        """Return how wide the terminal is, or as wide as is good to read."""
+        return max(20, min(WIDEST_COLUMNS, shutil.get_terminal_size().columns))
+
     def paint(self, text: str, *codes: str) -> str:
         """Return the text in these colours, where there are any."""
         return "".join(codes) + text + RESET if self.has_colour else text
@@ -41,9 +48,10 @@ class Screen:
         self.line(f"{self.paint(f' {number} ', BOLD, CYAN)} {self.paint(text, BOLD)}")
 
     def detail(self, text: str, *codes: str) -> None:
-        """Print indented text, wrapped to the terminal."""
+        """Print indented text, wrapped where there is a terminal."""
         for paragraph in text.splitlines():
-            for piece in textwrap.wrap(paragraph, 90) or [""]:
+            pieces = textwrap.wrap(paragraph, self.columns - 5) if self.is_terminal else [paragraph]
+            for piece in pieces or [""]:
                 self.line("    " + self.paint(piece, *codes) if piece else "")
 
     def table(self, rows: Sequence[Sequence[str]], *, right: frozenset[int]) -> None:
@@ -54,11 +62,11 @@ class Screen:
                 cell.rjust(width) if i in right else cell.ljust(width)
                 for i, (cell, width) in enumerate(zip(row, widths, strict=True))
             ]
-            text = "    " + "   ".join(cells).rstrip()
+            text = "    " + "  ".join(cells).rstrip()
             self.line(self.paint(text, BOLD) if number == 0 else text)
             if number == 0:
                 rule = "─" if self.has_unicode else "-"
-                rules = "   ".join(rule * width for width in widths)
+                rules = "  ".join(rule * width for width in widths)
                 self.line("    " + self.paint(rules, DIM))
 
 
@@ -90,21 +98,28 @@ class Progress:
             now = time.perf_counter()
             if now - self._drawn >= REDRAW_SECONDS or is_last:
                 self._drawn = now
-                print(f"\r    {self._bar()} {self._text(percent)}\033[K", end="", flush=True)
+                print(f"\r{self._line(percent)}\033[K", end="", flush=True)
             if is_last:
                 print(flush=True)
         elif percent >= self._next_percent:
             self._next_percent = percent - percent % PLAIN_STEP_PERCENT + PLAIN_STEP_PERCENT
             self.screen.line(f"    {self._text(percent)}")
 
+    def _line(self, percent: int) -> str:
+        text = self._text(percent)
+        # Drawn again in place, a line that is wider than the terminal would leave pieces.
+        cells = min(BAR_CELLS, self.screen.columns - len(text) - 6)
+        if cells > 0:
+            return f"    {self._bar(cells)} {text}"
+        return text[: self.screen.columns - 1]
+
     def _text(self, percent: int) -> str:
         rate = int(self.done / max(self.seconds, 1e-9))
-        return f"{percent:3d} %  {self.verb} {self.done:,} of {self.total:,} rows, {rate:,} rows/s"
+        done = f"{self.done:,} of {self.total:,} rows"
+        return f"{percent:3d} %  {self.verb:8} {done}, {rate:,} rows/s"
 
-    def _bar(self) -> str:
-        full, rest = ("━", "━") if self.screen.has_unicode else ("=", "-")
-        cells = BAR_CELLS * self.done // self.total
-        if not self.screen.has_colour:
-            rest = " "
-        bar = self.screen.paint(full * cells, GREEN)
-        return bar + self.screen.paint(rest * (BAR_CELLS - cells), DIM)
+    def _bar(self, cells: int) -> str:
+        mark = "━" if self.screen.has_unicode else "="
+        full = cells * self.done // self.total
+        rest = mark if self.screen.has_colour else " "
+        return self.screen.paint(mark * full, GREEN) + self.screen.paint(rest * (cells - full), DIM)

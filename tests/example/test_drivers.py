@@ -146,7 +146,7 @@ def test_what_was_written_is_removed_after_a_failure(example, monkeypatch):
 
     class Loader:
         def __init__(self, name, **settings):
-            self.pid, self.hello = 1, type("Hello", (), {"python": "3.8.18"})
+            self.hello = type("Hello", (), {"python": "3.8.18", "pid": 1})
 
         def __enter__(self):
             return Pod()

@@ -17,7 +17,7 @@ FROM_INTERVAL_PARTS = (
     "to_months({0}[1]::INTEGER) + to_days({0}[2]::INTEGER) + to_microseconds({0}[3])"
 )
 
-# What stays here between two calls: the open connection, and what to do with rows.
+# What stays here between two calls: the open connection, and what to do with a batch.
 _here = SimpleNamespace(connection=None, insert="", maps=[], zones=[])
 
 
@@ -36,30 +36,22 @@ def create_table(path, table, columns):
     _connect(path, read_only=False)
     definitions = ", ".join(f'"{name}" {column_type}' for name, column_type in columns)
     _here.connection.execute(f"CREATE TABLE {table} ({definitions})")
-    # One parameter per column, the list of its values: many times faster than one per value.
-    lists, values = [], []
-    for number, (_, column_type) in enumerate(columns, 1):
-        is_interval = column_type == "INTERVAL"
-        lists.append(
-            f"unnest(${number}::{'BIGINT[]' if is_interval else column_type}[]) AS c{number}"
-        )
-        values.append(FROM_INTERVAL_PARTS.format(f"c{number}") if is_interval else f"c{number}")
-    _here.insert = (
-        f"INSERT INTO {table} SELECT {', '.join(values)} FROM (SELECT {', '.join(lists)})"
-    )
     _here.maps = _find_columns(columns, "MAP(")
+    _here.insert = _write_insert(table, [column_type for _, column_type in columns])
 
 
-def insert(rows):
-    """Add rows to the table."""
-    columns = list(zip(*rows))
-    for position in _here.maps:
-        # As a parameter, a dict is a STRUCT; written like this it is a MAP.
-        columns[position] = [
-            None if value is None else {"key": list(value), "value": list(value.values())}
-            for value in columns[position]
+def insert(columns):
+    """Add a batch of rows, given as the list of values of each column; return how many."""
+    rows = len(columns[0])
+    for position in reversed(_here.maps):
+        # As a parameter a dict is a STRUCT; the keys and the values make a MAP.
+        maps = columns[position]
+        columns[position : position + 1] = [
+            [None if one is None else list(one) for one in maps],
+            [None if one is None else list(one.values()) for one in maps],
         ]
-    _here.connection.execute(_here.insert, [list(values) for values in columns])
+    _here.connection.execute(_here.insert, columns)
+    return rows
 
 
 def open_table(path, table):
@@ -77,8 +69,14 @@ def open_table(path, table):
 
 
 def fetch(rows):
-    """Return the next rows of the table, an empty list after the last."""
-    return [_convert(row) for row in _here.connection.fetchmany(rows)]
+    """Return the next rows as the list of values of each column, an empty list after the last."""
+    columns = [list(values) for values in zip(*_here.connection.fetchmany(rows))]
+    # This driver's UTC is an object of pytz's own class; Python's UTC is the same everywhere.
+    for position in _here.zones if columns else ():
+        columns[position] = [
+            None if value is None else value.astimezone(timezone.utc) for value in columns[position]
+        ]
+    return columns
 
 
 def close():
@@ -96,10 +94,24 @@ def _find_columns(columns, start):
     return [i for i, (_, column_type) in enumerate(columns) if column_type.startswith(start)]
 
 
-def _convert(row):
-    # This driver's UTC is an object of pytz's own class; Python's UTC is the same everywhere.
-    row = list(row)
-    for position in _here.zones:
-        if row[position] is not None:
-            row[position] = row[position].astimezone(timezone.utc)
-    return tuple(row)
+def _write_insert(table, types):
+    # One parameter per column, the list of its values: many times faster than one per value.
+    lists, values = [], []
+
+    def add_list(element_type):
+        lists.append(f"unnest(${len(lists) + 1}::{element_type}[]) AS list{len(lists) + 1}")
+        return f"list{len(lists)}"
+
+    for column_type in types:
+        if column_type == "INTERVAL":
+            values.append(FROM_INTERVAL_PARTS.format(add_list("BIGINT[]")))
+        elif column_type.startswith("MAP("):
+            of_none = f"NULL::{column_type}"
+            (parts,) = _here.connection.execute(
+                f"SELECT typeof(map_keys({of_none})), typeof(map_values({of_none}))"
+            ).fetchall()
+            keys, items = map(add_list, parts)
+            values.append(f"CASE WHEN {keys} IS NOT NULL THEN map({keys}, {items}) END")
+        else:
+            values.append(add_list(column_type))
+    return f"INSERT INTO {table} SELECT {', '.join(values)} FROM (SELECT {', '.join(lists)})"

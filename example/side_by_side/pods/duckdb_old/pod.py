@@ -18,7 +18,7 @@ CASE WHEN {0} IS NOT NULL THEN [
     + datepart('microsecond', {0})
 ] END"""
 
-# What stays here between two calls: the open connection, and what to do with a row.
+# What stays here between two calls: the open connection, and what to do with a batch.
 _here = SimpleNamespace(connection=None, conversions=[])
 
 
@@ -48,9 +48,9 @@ def open_table(path, table):
         for name, column_type in columns
     ]
     _here.conversions = [
-        (position, conversion)
+        (position, convert)
         for position, (_, column_type) in enumerate(columns)
-        for start, conversion in CONVERSIONS.items()
+        for start, convert in CONVERSIONS.items()
         if column_type.startswith(start)
     ]
     _here.connection.execute(f"SELECT {', '.join(selected)} FROM {table} ORDER BY id")
@@ -58,8 +58,13 @@ def open_table(path, table):
 
 
 def fetch(rows):
-    """Return the next rows of the table, an empty list after the last."""
-    return [_convert(row) for row in _here.connection.fetchmany(rows)]
+    """Return the next rows as the list of values of each column, an empty list after the last."""
+    columns = [list(values) for values in zip(*_here.connection.fetchmany(rows))]
+    for position, convert in _here.conversions if columns else ():
+        columns[position] = [
+            None if value is None else convert(value) for value in columns[position]
+        ]
+    return columns
 
 
 def close():
@@ -102,11 +107,3 @@ def _make_dict(value):
 
 
 CONVERSIONS = {"TIMESTAMP WITH TIME ZONE": _add_zone, "MAP(": _make_dict}
-
-
-def _convert(row):
-    row = list(row)
-    for position, conversion in _here.conversions:
-        if row[position] is not None:
-            row[position] = conversion(row[position])
-    return tuple(row)
