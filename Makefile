@@ -15,7 +15,7 @@ PINS := requirements/run.txt requirements/dev.txt
 export UV_PYTHON_DOWNLOADS ?= never
 export UV_NO_PROGRESS ?= 1
 
-.PHONY: help demo test check format-check lint types layers fmt pins clean
+.PHONY: help demo test check format-check lint types layers fmt pins bench clean
 
 help: ## Say what can be typed
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -47,6 +47,9 @@ layers: .venv/ready ## Do the arrows point down?
 fmt: .venv/ready ## Format the code and repair what can be repaired
 	@$(BIN)/ruff check --fix-only
 	@$(BIN)/ruff format
+
+bench: .venv/run-ready ## Measure what a call costs, beside its peers (BENCH="--quick" to try)
+	@$(BIN)/python benchmarks/call.py $(BENCH)
 
 pins: | $(UV) ## Pin the newest versions into requirements/*.txt
 	@pin() { "$(UV)" pip compile --quiet --universal --python-version 3.11 --upgrade \
