@@ -166,7 +166,7 @@ class PodLoader:
             if self.pod is None:
                 from pypods.errors import PodError
 
-                raise PodError(f"pod {self.pod_name!r} is not loaded; call load_pod()")
+                raise PodError(f'pod "{self.pod_name}" is not loaded; call load_pod()')
             return self._start(self.pod)
 
     def _start(self, pod: Pod) -> Session:

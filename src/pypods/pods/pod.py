@@ -58,7 +58,7 @@ class Pod:
             raise AttributeError(name)
         offer = ", ".join(sorted(self._pypods_offer)) or "nothing"
         raise AttributeError(
-            f"pod {source.pod_name!r} offers no {name!r}; it offers: {offer}", name=name, obj=self
+            f'pod "{source.pod_name}" offers no {name!r}; it offers: {offer}', name=name, obj=self
         )
 
     def __dir__(self) -> list[str]:

@@ -17,13 +17,13 @@ __all__ = ["run_script", "script_command"]
 
 
 def script_command(
-    folder: PodFolder, arguments: Iterable[str] = ()
+    folder: PodFolder, arguments: Iterable[str] = (), *, installer: str = "uv"
 ) -> tuple[list[str], dict[str, str]]:
     """Return the command and the environment variables that run a pod's ``pod.py`` as a script.
 
     Makes the environment where needed. Raises PodEnvironmentError.
     """
-    environment = ensure_environment(folder)
+    environment = ensure_environment(folder, installer=installer)
     command = worker_command(
         environment.python, "--script", folder.name, os.fspath(folder.path), *arguments
     )
@@ -31,7 +31,11 @@ def script_command(
 
 
 def run_script(
-    folder: PodFolder, document: bytes | None = None, *, arguments: Iterable[str] = ()
+    folder: PodFolder,
+    document: bytes | None = None,
+    *,
+    arguments: Iterable[str] = (),
+    installer: str = "uv",
 ) -> subprocess.CompletedProcess[bytes]:
     """Run a pod's ``pod.py`` as ``__main__``, with a BSON document on stdin.
 
@@ -41,7 +45,7 @@ def run_script(
     """
     import subprocess
 
-    command, variables = script_command(folder, arguments)
+    command, variables = script_command(folder, arguments, installer=installer)
     if document is None:
         return subprocess.run(command, env=variables, check=False)
     return subprocess.run(command, input=document, capture_output=True, env=variables, check=False)

@@ -108,7 +108,7 @@ class Session:
             self.hello = self._next_message(Hello, deadline)
             if self.hello.protocol != PROTOCOL_VERSION:
                 raise ProtocolError(
-                    f"pod {self.pod_name!r} speaks protocol {self.hello.protocol}, this host "
+                    f'pod "{self.pod_name}" speaks protocol {self.hello.protocol}, this host '
                     f"speaks {PROTOCOL_VERSION}; the pod was started with another pypods"
                 )
             self.functions = self._next_message(Ready, deadline).functions
@@ -142,18 +142,18 @@ class Session:
         if isinstance(exc, EndOfPipeError):
             self._end()
             return PodStartError(
-                f"pod {self.pod_name!r} ended before it was ready, {self._how_it_ended()}"
+                f'pod "{self.pod_name}" ended before it was ready, {self._how_it_ended()}'
                 f"{self._printed()}"
             )
         self._kill()
         if isinstance(exc, DeadlineError):
             return PodTimeoutError(
-                f"pod {self.pod_name!r} was not ready in time and was stopped; "
+                f'pod "{self.pod_name}" was not ready in time and was stopped; '
                 "give it longer with start_timeout="
             )
         if isinstance(exc, PodCallError):
             return PodStartError(
-                f"pod {self.pod_name!r} cannot import its pod.py: "
+                f'pod "{self.pod_name}" cannot import its pod.py: '
                 f"{exc.type_name}: {exc.text}\n{exc.remote_traceback.rstrip()}"
             )
         return exc
@@ -261,7 +261,7 @@ class Session:
         else:
             survived = self._interrupt(number)
         return PodTimeoutError(
-            f"a call into pod {self.pod_name!r} took longer than {timeout} s; the call was "
+            f'a call into pod "{self.pod_name}" took longer than {timeout} s; the call was '
             + ("interrupted" if survived else "not interrupted in time and the pod was stopped")
         )
 
@@ -272,7 +272,7 @@ class Session:
         if isinstance(exc, EndOfPipeError):
             self._end()
             error = PodDiedError(
-                f"pod {self.pod_name!r} died in a call, {self._how_it_ended()}; "
+                f'pod "{self.pod_name}" died in a call, {self._how_it_ended()}; '
                 f"the next call starts it anew{self._printed()}"
             )
             error.exit_status = self._process.exit_status
@@ -280,7 +280,7 @@ class Session:
             return error
         self._kill()
         self._connection.fail(exc)
-        return ProtocolError(f"pod {self.pod_name!r} was stopped: {exc}")
+        return ProtocolError(f'pod "{self.pod_name}" was stopped: {exc}')
 
     def _end(self) -> None:
         """See a dying process to its end and collect what it left."""
@@ -341,7 +341,7 @@ class Session:
 
     def _origin(self) -> str:
         python = f"Python {self.hello.python}, " if self.hello else ""
-        return f"pod {self.pod_name!r} ({python}pid {self.pid})"
+        return f'pod "{self.pod_name}" ({python}pid {self.pid})'
 
 
 def start_session(
@@ -372,7 +372,7 @@ def start_session(
         process = launch(command, variables=variables)
     except OSError as exc:
         raise PodStartError(
-            f'pod {pod_name!r}: cannot start {python}: {exc.strerror}; run "pypods sync {pod_name}"'
+            f'pod "{pod_name}": cannot start {python}: {exc.strerror}; run "pypods sync {pod_name}"'
         ) from exc
     session = Session(pod_name, process, output, HostCodec(classes), max_frame_bytes)
     session.greet(None if timeout is None else monotonic() + timeout)

@@ -27,5 +27,5 @@ def script(settings: Settings, name: PodName) -> int:
 
     folder = find_folder(settings, name)
     build_environment(settings, folder)
-    status = run_script(folder).returncode
+    status = run_script(folder, installer=settings.installer).returncode
     return status if status >= 0 else SIGNAL_BASE - status
