@@ -115,6 +115,7 @@ def _encode_list(values: Any, depth: int) -> bytes:
 
 
 def _encode_element(key: bytes, value: Any, depth: int) -> bytes:
+    data: bytes
     cls = type(value)
     if cls is str:
         try:
@@ -135,7 +136,8 @@ def _encode_element(key: bytes, value: Any, depth: int) -> bytes:
     if cls is bool:
         return b"\x08" + key + (b"\x01" if value else b"\x00")
     if cls is bytes:
-        return b"\x05" + key + _pack_int32(len(value)) + b"\x00" + value
+        data = value
+        return b"\x05" + key + _pack_int32(len(data)) + b"\x00" + data
     if depth >= MAX_DEPTH:
         raise _TooDeepError
     if cls is list:
@@ -149,7 +151,8 @@ def _encode_element(key: bytes, value: Any, depth: int) -> bytes:
     if cls is dict and _is_plain_mapping(value):
         return b"\x03" + key + _encode_dict(value, depth + 1)
     if cls.__module__ == "uuid" and cls.__name__ == "UUID":
-        return b"\x05" + key + b"\x10\x00\x00\x00\x04" + value.bytes
+        data = value.bytes
+        return b"\x05" + key + b"\x10\x00\x00\x00\x04" + data
     if cls.__module__.startswith("bson."):
         element = _encode_bson_class(key, value)
         if element is not None:
@@ -157,7 +160,8 @@ def _encode_element(key: bytes, value: Any, depth: int) -> bytes:
     if cls is BsonValue:
         if value.element_type == 0x12:
             return _binary(key, b"I" + value.data)
-        return bytes([value.element_type]) + key + value.data
+        data = value.data
+        return bytes([value.element_type]) + key + data
     return _encode_kind(key, value, depth)
 
 
@@ -240,6 +244,7 @@ def _encode_bson_class(key: bytes, value: Any) -> bytes | None:
     element_type = _BSON_ELEMENTS.get(name)
     if element_type is None:
         return None
+    data: bytes
     if name == "ObjectId":
         data = value.binary
     elif name == "Decimal128":

@@ -49,8 +49,9 @@ def frame_id(frame: bytes) -> int | None:
     """Return the id with which a frame begins, or None where it has none."""
     if len(frame) < TAIL_START:
         return None
+    number: int
     _, element, number = _read_head(frame)
-    return number if element == _ID_ELEMENT else None  # type: ignore[no-any-return]
+    return number if element == _ID_ELEMENT else None
 
 
 def call_head(name: str) -> bytes:

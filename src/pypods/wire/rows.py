@@ -41,7 +41,7 @@ from pypods.errors import ProtocolError
 
 TYPE_CHECKING = False  # As typing has it, without importing typing into every worker.
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, Callable
 
 __all__ = ["MINIMUM_ROWS", "list_from_column", "pack_list", "rows_from_content"]
 
@@ -202,14 +202,14 @@ def _pack_timedeltas(values: Any) -> Any:
     return "E", _little_endian(numbers)
 
 
-_PACKERS = {
+_PACKERS: dict[type, Callable[[Any], Any]] = {
     int: _pack_ints,
     float: lambda values: ("d", _little_endian(array("d", values))),
     bool: lambda values: ("?", bytes(values)),
     str: _pack_texts,
     bytes: lambda values: ("y", _little_endian(array("q", map(len, values))), b"".join(values)),
 }
-_PACKERS_BY_NAME = {
+_PACKERS_BY_NAME: dict[tuple[str, str], Callable[[Any], Any]] = {
     ("decimal", "Decimal"): lambda values: ("x", "\0".join(map(str, values)).encode()),
     ("datetime", "datetime"): _pack_datetimes,
     ("datetime", "date"): lambda values: (
@@ -309,7 +309,7 @@ def _unpack_uuids(data: bytes) -> list[Any]:
     return [UUID(bytes=data[start : start + 16]) for start in range(0, len(data), 16)]
 
 
-_UNPACKERS = {
+_UNPACKERS: dict[str, Callable[..., Any]] = {
     "q": lambda data: _numbers("q", data),
     "d": lambda data: _numbers("d", data),
     "?": lambda data: list(map(bool, data)),

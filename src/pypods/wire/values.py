@@ -49,7 +49,7 @@ from pypods.wire.rows import list_from_column, rows_from_content
 
 TYPE_CHECKING = False  # As typing has it, without importing typing into every worker.
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, Callable
 
 __all__ = [
     "ARRAY_KINDS",
@@ -68,6 +68,8 @@ ARRAY_KINDS = frozenset(b"tsfmorlqV")
 DOCUMENT_KINDS = frozenset(b"necR")
 
 MAX_NAMEDTUPLE_FIELDS = 4096
+#: Names and fields of the namedtuple classes that are kept for the next value.
+MAX_REMEMBERED_FIELDS = 65_536
 
 _complex = Struct("<dd")
 _date = Struct("<HBB")
@@ -187,7 +189,8 @@ def reduce(value: object) -> tuple[bytes, object]:
         reducer = _find_reducer(cls)
         if reducer is None:
             raise ValueTransferError(f"{_class_name(cls)} cannot cross by value")
-    return reducer(value)
+    reduced: tuple[bytes, object] = reducer(value)
+    return reduced
 
 
 def _find_reducer(cls: Any) -> Any:
@@ -323,7 +326,7 @@ def _reduce_enum_member(value: Any) -> Any:
 
 _reduce_dict = _reduce_pairs(b"m")
 
-_REDUCERS = {
+_REDUCERS: dict[Any, Callable[[Any], Any]] = {
     int: _reduce_int,
     str: lambda value: (b"u", value.encode("utf-8", "surrogatepass")),
     complex: lambda value: (b"j", _complex.pack(value.real, value.imag)),
@@ -351,7 +354,7 @@ _PATH_CLASSES = {
     b"w": "PureWindowsPath",
 }
 
-_REDUCERS_BY_NAME = {
+_REDUCERS_BY_NAME: dict[tuple[str, str], Callable[[Any], Any]] = {
     ("datetime", "datetime"): _reduce_datetime,
     ("datetime", "time"): _reduce_time,
     ("datetime", "date"): lambda v: (b"d", _date.pack(v.year, v.month, v.day)),
@@ -417,8 +420,9 @@ def _rebuild_zone(data: Any) -> Any:
 def _rebuild_datetime(data: Any, classes: Any) -> Any:
     from datetime import datetime
 
-    *parts, fold = _datetime.unpack_from(data)
-    return datetime(*parts, tzinfo=_rebuild_zone(data[_datetime.size :]), fold=fold)
+    year, month, day, hour, minute, second, microsecond, fold = _datetime.unpack_from(data)
+    zone = _rebuild_zone(data[_datetime.size :])
+    return datetime(year, month, day, hour, minute, second, microsecond, zone, fold=fold)
 
 
 def _rebuild_date(data: Any, classes: Any) -> Any:
@@ -430,8 +434,9 @@ def _rebuild_date(data: Any, classes: Any) -> Any:
 def _rebuild_time(data: Any, classes: Any) -> Any:
     from datetime import time
 
-    *parts, fold = _time.unpack_from(data)
-    return time(*parts, tzinfo=_rebuild_zone(data[_time.size :]), fold=fold)
+    hour, minute, second, microsecond, fold = _time.unpack_from(data)
+    zone = _rebuild_zone(data[_time.size :])
+    return time(hour, minute, second, microsecond, zone, fold=fold)
 
 
 def _rebuild_timedelta(data: Any, classes: Any) -> Any:
@@ -501,28 +506,32 @@ def _rebuild_set(content: Any, classes: Any) -> Any:
     return _all_kept(set(content), len(content))
 
 
-_namedtuple_classes: dict[tuple[str, ...], type] = {}
+_namedtuple_classes: dict[tuple[str, ...], Any] = {}
 
 
 def _rebuild_namedtuple(content: Any, classes: Any) -> Any:
     name, fields, values = content["name"], content["fields"], content["values"]
     key = (name, *fields)
-    cls = _namedtuple_classes.get(key)
-    if cls is None:
-        if len(fields) > MAX_NAMEDTUPLE_FIELDS or any(type(part) is not str for part in key):
-            raise ProtocolError("a namedtuple's name or fields are not text, or too many")
-        from collections import namedtuple
-
-        if len(_namedtuple_classes) >= MAX_NAMEDTUPLE_FIELDS:
-            _namedtuple_classes.clear()  # A pod that makes up names must not fill the memory.
-        # It checks that name and fields are identifiers; "rename" lets its own _0, _1 … pass.
-        cls = namedtuple(name, fields, rename=True)  # type: ignore[misc]
-        if list(cls._fields) != fields:  # type: ignore[attr-defined]
-            raise ProtocolError("a namedtuple's fields are no identifiers")
-        _namedtuple_classes[key] = cls
+    cls = _namedtuple_classes.get(key) or _make_namedtuple_class(key)
     if len(values) != len(fields):
         raise ProtocolError("a namedtuple has more or fewer values than fields")
     return tuple.__new__(cls, values)
+
+
+def _make_namedtuple_class(key: Any) -> Any:
+    name, *fields = key
+    if len(fields) > MAX_NAMEDTUPLE_FIELDS or any(type(part) is not str for part in key):
+        raise ProtocolError("a namedtuple's name or fields are not text, or too many")
+    from collections import namedtuple
+
+    # It checks that name and fields are identifiers; "rename" lets its own _0, _1 … pass.
+    cls: Any = namedtuple(name, fields, rename=True)  # type: ignore[misc]
+    if list(cls._fields) != fields:
+        raise ProtocolError("a namedtuple's fields are no identifiers")
+    if sum(map(len, _namedtuple_classes), len(key)) > MAX_REMEMBERED_FIELDS:
+        _namedtuple_classes.clear()  # A pod that makes up names must not fill the memory.
+    _namedtuple_classes[key] = cls
+    return cls
 
 
 def _rebuild_enum(content: Any, classes: Any) -> Any:
@@ -563,7 +572,7 @@ def _rebuild_int64(data: Any, classes: Any) -> Any:
     return BsonValue(0x12, bytes(data))
 
 
-_REBUILDERS = {
+_REBUILDERS: dict[int, Callable[[Any, Any], Any]] = {
     ord("i"): lambda data, classes: int.from_bytes(data, "little", signed=True),
     ord("j"): lambda data, classes: complex(*_complex.unpack(data)),
     ord("u"): lambda data, classes: data.decode("utf-8", "surrogatepass"),
