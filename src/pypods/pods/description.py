@@ -1,4 +1,4 @@
-"""Descriptions of a pod's functions, as it sent them, to signatures; calls nothing, runs nothing."""
+"""What a pod says of its functions, to signatures and docstrings; calls nothing, runs nothing."""
 
 from __future__ import annotations
 

@@ -79,7 +79,7 @@ def _instance(
     try:
         error = cls(*args)
         str(error)
-    except Exception:  # A builtin that wants other arguments, such as UnicodeDecodeError.
+    except Exception:  # noqa: BLE001 - a builtin that wants other arguments, and checks them
         error = PodCallError(text)
     return error
 
