@@ -25,7 +25,7 @@ MADE = {
 # Written in pieces, so that this file does not say what it forbids.
 FORBIDDEN = {
     "a registry's host": "|".join([r"pypi\." + "org", "pythonhosted" + r"\.", "files." + "python"]),
-    "an index": "|".join(["--" + "index-url", "--" + "extra-index", "--" + "find-links"]),
+    "an index": r"--(?:index-" + r"url|extra-index\S*|find-" + r"links)\W+https?://[^\s/]+\.",
     # To name the setting is fine; to give it an address is not.
     "a registry's setting": r"(?:UV|PIP)_\w*" + r"INDEX\w*\W{1,5}https?:",
     "a path of someone's machine": r"(?<![\w.\-/}])/(?:home/\w|Users/\w|root/|work/)",
@@ -79,8 +79,8 @@ def test_no_file_names_a_registry_or_a_path_of_this_machine():
         "https://pypi." + "org/simple",
         "--" + "index-url https://example.org",
         "export UV_" + "INDEX_URL=https://example.org",
-        "cd " + "/home/" + "someone/pypods",
-        '"' + "/root/" + 'pypods"',
+        "cd " + "/ho" + "me/someone/pypods",
+        '"' + "/ro" + 'ot/pypods"',
         "see file:" + "///opt/wheels",
     ],
 )
