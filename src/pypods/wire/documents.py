@@ -21,8 +21,10 @@ from pypods.wire.values import (
     NO_CLASSES,
     BsonValue,
     Classes,
+    Record,
     rebuild,
     reduce,
+    shown,
 )
 
 TYPE_CHECKING = False  # As typing has it, without importing typing into every worker.
@@ -41,9 +43,12 @@ __all__ = [
 
 #: Containers inside containers; a value nested deeper is refused.
 MAX_DEPTH = 256
+#: Columns nest five levels for the two of an array of documents, so deep down they are not used.
+MAX_PACKED_DEPTH = 32
 #: BSON's binary subtype of a value that is a kind and a content.
 KIND_SUBTYPE = 0x80
 UUID_SUBTYPE = 4
+TUPLE_KIND = ord("t")
 
 _double = Struct("<d")
 _int32 = Struct("<i")
@@ -141,7 +146,7 @@ def _encode_element(key: bytes, value: Any, depth: int) -> bytes:
     if depth >= MAX_DEPTH:
         raise _TooDeepError
     if cls is list:
-        if len(value) >= MINIMUM_ROWS:
+        if len(value) >= MINIMUM_ROWS and depth < MAX_PACKED_DEPTH:
             packed = _encode_packed(key, value, depth)
             if packed is not None:
                 return packed
@@ -234,7 +239,7 @@ def _mapping_step(error: ValueTransferError, flat: list[Any]) -> ValueTransferEr
     """Turn an index into the flat list of keys and values into the key it belongs to."""
     index_text, _, rest = error.place[1:].partition("]")
     index = int(index_text)
-    step = f"[{flat[index - 1]!r}]" if index % 2 else f".key({flat[index]!r})"
+    step = f"[{shown(flat[index - 1])}]" if index % 2 else f".key({shown(flat[index])})"
     return ValueTransferError(error.reason, step + rest)
 
 
@@ -252,9 +257,9 @@ def _encode_bson_class(key: bytes, value: Any) -> bytes | None:
     elif name == "Timestamp":
         data = Struct("<II").pack(value.inc, value.time)
     else:
-        pattern = value.pattern if isinstance(value.pattern, bytes) else value.pattern.encode()
-        if b"\0" in pattern:
-            raise ValueTransferError("a Regex with a zero in its pattern cannot cross by value")
+        if isinstance(value.pattern, bytes) or "\0" in value.pattern:
+            raise ValueTransferError("a Regex of bytes, or with a zero, cannot cross by value")
+        pattern = value.pattern.encode()
         flags = "".join(letter for bit, letter in _REGEX_FLAGS if value.flags & bit)
         data = pattern + b"\0" + flags.encode() + b"\0"
     return bytes([element_type]) + key + data
@@ -263,7 +268,7 @@ def _encode_bson_class(key: bytes, value: Any) -> bytes | None:
 def _why_too_deep(document: Any) -> tuple[str, str]:
     """Say whether a value contains itself, and where, or is merely nested too deeply."""
     too_deep = f"is nested deeper than {MAX_DEPTH} levels"
-    pending = [iter([("", document, True)])]
+    pending: list[Any] = [iter(document.items())]
     trail: list[tuple[str, int]] = []
     while pending:
         entry = next(pending[-1], None)
@@ -272,29 +277,38 @@ def _why_too_deep(document: Any) -> tuple[str, str]:
             if trail:
                 trail.pop()
             continue
-        step, value, top = entry
-        cls = type(value)
-        if cls is dict:
-            children = [
-                (str(k) if top else f'["{k}"]' if type(k) is str else f"[{k!r:.80}]", v, False)
-                for k, v in value.items()
-            ]
-        elif cls is list or cls is tuple:
-            children = [(f"[{index}]", child, False) for index, child in enumerate(value)]
-        elif hasattr(cls, "__dataclass_fields__"):
-            children = [
-                (f".{name}", getattr(value, name, None), False) for name in cls.__dataclass_fields__
-            ]
-        else:
+        step, value = entry
+        children = list(_children(value))
+        if not children:
             continue
         if any(seen == id(value) for _, seen in trail):
             names = [*(name for name, _ in trail), step]
             return "a container that contains itself cannot cross by value", "".join(names)
-        if len(trail) > MAX_DEPTH:
+        if len(trail) >= MAX_DEPTH:
             return too_deep, "".join(name for name, _ in trail[:3]) + "…"
         trail.append((step, id(value)))
         pending.append(iter(children))
     return too_deep, ""
+
+
+def _children(value: Any) -> Any:
+    """Yield what a value contains, each with the step that leads to it."""
+    cls = type(value)
+    if issubclass(cls, dict):
+        for key, child in dict.items(value):
+            yield (f'["{key}"]' if type(key) is str else f"[{shown(key)}]"), child
+    elif issubclass(cls, (list, tuple, set, frozenset)):
+        for index, child in enumerate(cls.__iter__(value)):
+            yield f"[{index}]", child
+    elif cls is slice:
+        for name in ("start", "stop", "step"):
+            yield f".{name}", getattr(value, name)
+    elif cls is Record:
+        for name, child in value.fields.items():
+            yield f".{name}", child
+    elif hasattr(cls, "__dataclass_fields__"):
+        for name in cls.__dataclass_fields__:
+            yield f".{name}", getattr(value, name, None)
 
 
 # Decoding --------------------------------------------------------------------------------------
@@ -310,6 +324,7 @@ _MALFORMED = (
     AttributeError,
     RecursionError,
     MemoryError,
+    SyntaxError,  # A namedtuple's fields that Python takes for the same name.
 )
 
 
@@ -346,7 +361,7 @@ def decode_inner_document(
 def decode_kind(payload: bytes, classes: Classes = NO_CLASSES) -> Any:
     """Return the value of a binary of subtype 0x80; errors as of decode_document."""
     try:
-        return _decode_kind(payload, classes, 0)
+        return _decode_kind(payload, 0, len(payload), classes, 0)
     except (ProtocolError, ValueTransferError):
         raise
     except _MALFORMED as exc:
@@ -402,22 +417,27 @@ def _decode(
             position += 5 + length
             if length < 0 or position > last:
                 raise ProtocolError("a binary's length does not fit")
-            value = data[position - length : position]
             if subtype:
                 if subtype == KIND_SUBTYPE:
-                    if value[:1] == b"t":
-                        content, tuple_end = _decode(value, 1, length, classes, True, depth + 1)
-                        if tuple_end != length:
+                    # Where it lies: a copy for each level would multiply what a frame may take.
+                    start = position - length
+                    if data[start] == TUPLE_KIND:
+                        content, end_of_tuple = _decode(
+                            data, start + 1, position, classes, True, depth + 1
+                        )
+                        if end_of_tuple != position:
                             raise ProtocolError("bytes follow a tuple")
                         value = tuple(content)
                     else:
-                        value = _decode_kind(value, classes, depth)
+                        value = _decode_kind(data, start, position, classes, depth)
                 elif subtype == UUID_SUBTYPE:
                     from uuid import UUID
 
-                    value = UUID(bytes=value)
+                    value = UUID(bytes=data[position - length : position])
                 else:
                     raise ProtocolError(f"there is no use of binary subtype {subtype}")
+            else:
+                value = data[position - length : position]
         else:
             value, position = _decode_rare(data, position, last, kind)
         values.append(value)
@@ -426,15 +446,16 @@ def _decode(
     return (values if as_list else dict(zip(keys, values))), end
 
 
-def _decode_kind(payload: bytes, classes: Classes, depth: int) -> Any:
-    kind = payload[0]
+def _decode_kind(data: bytes, start: int, end: int, classes: Classes, depth: int) -> Any:
+    """Read the kind and content between two positions."""
+    kind = data[start]
     if kind in BYTES_KINDS:
-        return rebuild(kind, payload[1:], classes)
+        return rebuild(kind, data[start + 1 : end], classes)
     if kind not in ARRAY_KINDS and kind not in DOCUMENT_KINDS:
-        raise ProtocolError(f"there is no kind of value {payload[:1]!r}")
+        raise ProtocolError(f"there is no kind of value {bytes([kind])!r}")
     as_list = kind in ARRAY_KINDS
-    content, end = _decode(payload, 1, len(payload), classes, as_list, depth + 1)
-    if end != len(payload):
+    content, content_end = _decode(data, start + 1, end, classes, as_list, depth + 1)
+    if content_end != end:
         raise ProtocolError("bytes follow a value's content")
     return rebuild(kind, content, classes)
 
@@ -461,6 +482,13 @@ def _bson_class_value(kind: int, raw: bytes) -> Any:
     """Return an instance of this side's own bson class where it has loaded one."""
     if "bson" not in sys.modules:
         return BsonValue(kind, raw)
+    try:
+        return _made_by_bson(kind, raw)
+    except ImportError:  # An old bson, or another package of that name.
+        return BsonValue(kind, raw)
+
+
+def _made_by_bson(kind: int, raw: bytes) -> Any:
     if kind == 0x07:
         from bson.objectid import ObjectId
 

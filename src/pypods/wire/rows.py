@@ -165,11 +165,11 @@ def _pack_texts(values: Any) -> Any:
 def _pack_datetimes(values: Any) -> Any:
     from datetime import datetime, timedelta, timezone
 
-    zones = {value.tzinfo for value in values}
-    if len(zones) != 1 or any(value.fold for value in values):
-        return None
-    zone = zones.pop()
+    zone = values[0].tzinfo
     if zone is not None and zone is not timezone.utc:
+        return None
+    # By identity: a zone of the same offset and another name is equal.
+    if any(value.tzinfo is not zone or value.fold for value in values):
         return None
     epoch = datetime(1970, 1, 1, tzinfo=zone)
     microsecond = timedelta(microseconds=1)
@@ -254,14 +254,20 @@ def _numbers(typecode: str, data: bytes) -> Any:
 
 
 def _unpack_counted_texts(lengths: bytes, data: bytes) -> list[str]:
-    text = data.decode()
-    ends = list(accumulate(_numbers("q", lengths)))
-    return [text[start:end] for start, end in zip([0, *ends], ends)]
+    return _cut(data.decode(), lengths)
 
 
 def _unpack_bytes(lengths: bytes, data: bytes) -> list[bytes]:
-    ends = list(accumulate(_numbers("q", lengths)))
-    return [data[start:end] for start, end in zip([0, *ends], ends)]
+    return _cut(data, lengths)
+
+
+def _cut(joined: Any, lengths: bytes) -> list[Any]:
+    """Return the pieces that were joined. Lengths that overlap could ask for any memory."""
+    numbers = _numbers("q", lengths)
+    ends = list(accumulate(numbers))
+    if ends and (min(numbers) < 0 or ends[-1] != len(joined)):
+        raise ProtocolError("a column's lengths do not fit its values")
+    return [joined[start:end] for start, end in zip([0, *ends], ends)]
 
 
 def _unpack_decimals(data: bytes) -> list[Any]:

@@ -61,12 +61,14 @@ __all__ = [
     "Record",
     "rebuild",
     "reduce",
+    "shown",
 ]
 
 BYTES_KINDS = frozenset(b"ijubDdTExp.I")
 ARRAY_KINDS = frozenset(b"tsfmorlqV")
 DOCUMENT_KINDS = frozenset(b"necR")
 
+MAX_SHOWN_CHARACTERS = 80
 MAX_NAMEDTUPLE_FIELDS = 4096
 #: Names and fields of the namedtuple classes that are kept for the next value.
 MAX_REMEMBERED_FIELDS = 65_536
@@ -208,9 +210,18 @@ def _find_reducer(cls: Any) -> Any:
     enum = sys.modules.get("enum")
     if enum is not None and issubclass(cls, enum.Enum):
         return _reduce_enum
-    if "__dataclass_fields__" in cls.__dict__:
+    if "__dataclass_fields__" in cls.__dict__ and not issubclass(cls, _HOLDS_MORE_THAN_FIELDS):
         return _reduce_dataclass
     return None
+
+
+def shown(value: object) -> str:
+    """Return the beginning of a value's repr, for the text of an error."""
+    try:
+        text = repr(value)
+    except Exception:  # noqa: BLE001 - a class of the user's, which may raise anything
+        return f"<{type(value).__name__}>"
+    return text if len(text) <= MAX_SHOWN_CHARACTERS else text[:MAX_SHOWN_CHARACTERS] + "…"
 
 
 def _class_name(cls: type) -> str:
@@ -224,7 +235,7 @@ def _reduce_int(value: Any) -> Any:
 
 
 def _reduce_zone(zone: Any, of: Any) -> Any:
-    """Return the bytes of a tzinfo: nothing, a fixed offset with its name, or a zone's key."""
+    """Return the bytes of a tzinfo: nothing, a fixed offset, one with a name, or a zone's key."""
     if zone is None:
         return b""
     cls = type(zone)
@@ -238,14 +249,17 @@ def _reduce_zone(zone: Any, of: Any) -> Any:
         offset = None
     if offset is None:
         raise ValueTransferError(
-            f"{of} in the zone {zone!r} of class {_class_name(cls)} cannot cross by value; "
+            f"{of} in the zone {shown(zone)} of class {_class_name(cls)} cannot cross by value; "
             "use zoneinfo.ZoneInfo or a fixed offset"
         )
     microseconds = (offset.days * 86_400 + offset.seconds) * 1_000_000 + offset.microseconds
-    name = zone.tzname(None)
-    if name is None or (cls.__module__ == "datetime" and name == type(zone)(offset).tzname(None)):
-        name = ""
-    return b"o" + _int64.pack(microseconds) + name.encode("utf-8", "surrogatepass")
+    if cls.__module__ == "datetime":  # A name that was given, even if it is the usual one.
+        name = (*zone.__getinitargs__(), None)[1]
+    else:
+        name = zone.tzname(None)
+    if name is None:
+        return b"o" + _int64.pack(microseconds)
+    return b"n" + _int64.pack(microseconds) + name.encode("utf-8", "surrogatepass")
 
 
 def _reduce_datetime(value: Any) -> Any:
@@ -311,6 +325,23 @@ def _reduce_dataclass(value: Any) -> Any:
     return b"c", {"module": cls.__module__, "qualname": cls.__qualname__, "fields": content}
 
 
+#: A dataclass that is one of these too would lose that part without a word.
+_HOLDS_MORE_THAN_FIELDS = (
+    BaseException,
+    bytearray,
+    bytes,
+    complex,
+    dict,
+    float,
+    frozenset,
+    int,
+    list,
+    set,
+    str,
+    tuple,
+)
+
+
 def _reduce_record(value: Any) -> Any:
     return b"c", {"module": value.module, "qualname": value.qualname, "fields": value.fields}
 
@@ -336,7 +367,8 @@ _REDUCERS: dict[Any, Callable[[Any], Any]] = {
     set: lambda value: (b"s", list(value)),
     frozenset: lambda value: (b"f", list(value)),
     dict: _reduce_dict,
-    range: lambda value: (b"r", [value.start, value.stop, value.step]),
+    # An int each: before Python 3.10 the stop of range(True) is True.
+    range: lambda value: (b"r", [int(value.start), int(value.stop), int(value.step)]),
     slice: lambda value: (b"l", [value.start, value.stop, value.step]),
     EnumMember: _reduce_enum_member,
     Record: _reduce_record,
@@ -390,11 +422,11 @@ def _rebuild_zone(data: Any) -> Any:
     if not data:
         return None
     if data[:1] == b"o":
-        offset = timedelta(microseconds=_int64.unpack_from(data, 1)[0])
-        name = data[9:].decode("utf-8", "surrogatepass")
-        if name:
-            return timezone(offset, name)
+        offset = timedelta(microseconds=_int64.unpack(data[1:])[0])
         return timezone(offset) if offset else timezone.utc
+    if data[:1] == b"n":
+        offset = timedelta(microseconds=_int64.unpack_from(data, 1)[0])
+        return timezone(offset, data[9:].decode("utf-8", "surrogatepass"))
     if data[:1] != b"z":
         raise ProtocolError("a time zone is neither an offset nor a key")
     key = data[1:].decode()
@@ -535,40 +567,60 @@ def _make_namedtuple_class(key: Any) -> Any:
 
 
 def _rebuild_enum(content: Any, classes: Any) -> Any:
-    module, qualname = content["module"], content["qualname"]
+    module, qualname = _class_names(content)
     name, value = content["name"], content["value"]
+    if not isinstance(name, (str, type(None))):
+        raise ProtocolError("an enum member's name is no text")
     cls = classes.find(module, qualname)
     enum = sys.modules.get("enum")
     if cls is not None and enum is not None and issubclass(cls, enum.Enum):
         member = cls.__members__.get(name)
         if member is None and issubclass(cls, enum.Flag) and type(value) is int:
-            member = cls(value)
-        if member is not None and member.value == value:
+            try:
+                member = cls(value)
+            except ValueError:
+                member = None  # The other side's class has bits that this one lacks.
+        if isinstance(member, cls) and member.value == value:
             return member
     return EnumMember(module, qualname, name, value)
 
 
+def _class_names(content: Any) -> Any:
+    names = content["module"], content["qualname"]
+    if any(type(name) is not str for name in names):
+        raise ProtocolError("a class's names are no text")
+    return names
+
+
 def _rebuild_record(content: Any, classes: Any) -> Any:
-    module, qualname, values = content["module"], content["qualname"], content["fields"]
-    if type(values) is not dict:
+    module, qualname = _class_names(content)
+    values = content["fields"]
+    if type(values) is not dict or not {str}.issuperset(map(type, values)):
         raise ProtocolError("a record's fields are no document")
     cls = classes.find(module, qualname)
-    if cls is not None and "__dataclass_fields__" in cls.__dict__:
+    if (
+        cls is not None
+        and "__dataclass_fields__" in cls.__dict__
+        and not issubclass(cls, _HOLDS_MORE_THAN_FIELDS)
+    ):
         from dataclasses import fields
 
         if {field.name for field in fields(cls)} == set(values):
-            instance = cls.__new__(cls)
+            instance = object.__new__(cls)  # As copy does: neither __new__ nor __init__ runs.
             for name, value in values.items():
-                object.__setattr__(instance, name, value)  # As copy does: also when frozen.
+                object.__setattr__(instance, name, value)  # Also when frozen.
             return instance
     return Record(module, qualname, values)
 
 
 def _rebuild_int64(data: Any, classes: Any) -> Any:
+    (number,) = _int64.unpack(data)
     if "bson" in sys.modules:
-        from bson.int64 import Int64
-
-        return Int64(_int64.unpack(data)[0])
+        try:
+            from bson.int64 import Int64
+        except ImportError:  # An old bson, or another package of that name.
+            return BsonValue(0x12, bytes(data))
+        return Int64(number)
     return BsonValue(0x12, bytes(data))
 
 
