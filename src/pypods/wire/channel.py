@@ -7,9 +7,13 @@ deadlines and the pod's death, is ``pypods.pods.pipes``; the fake is ``pypods.wi
 from __future__ import annotations
 
 import os
-from _thread import allocate_lock, get_ident
+from _thread import RLock
 
 from pypods.wire.frames import DEFAULT_MAX_FRAME_BYTES, FrameReader
+
+TYPE_CHECKING = False  # As typing has it, without importing typing into every worker.
+if TYPE_CHECKING:
+    from typing import Any
 
 __all__ = ["Channel"]
 
@@ -26,15 +30,17 @@ class Channel:
         self._read_fd = read_fd
         self._write_fd = write_fd
         self._reader = FrameReader(max_frame_bytes)
-        self._received: list[bytes] = []
-        self._write_lock = allocate_lock()
-        self._writer = 0
+        #: Frames that have arrived and were not yet received, for those who look ahead.
+        self.queued: list[bytes] = []
+        # Asked whether it is this thread's own, never taken twice. A lock and a note of who holds
+        # it would leave a moment between the two in which a signal handler could lock itself out.
+        self._write_lock: Any = RLock()
         self._held_back: list[bytes] = []
 
     @property
     def is_sending(self) -> bool:
         """Whether the calling thread is inside ``send``, as a signal handler may find it."""
-        return self._writer == get_ident()
+        return bool(self._write_lock._is_owned())
 
     @property
     def is_closed(self) -> bool:
@@ -47,17 +53,15 @@ class Channel:
         A frame sent from inside ``send`` by the same thread (a finalizer or a signal handler that
         logs) follows the one under way.
         """
-        if self.is_sending:
+        if self._write_lock._is_owned():
             self._held_back.append(frame)
             return
         with self._write_lock:
-            self._writer = get_ident()
-            try:
-                self._write(frame)
-                while self._held_back:
-                    self._write(self._held_back.pop(0))
-            finally:
-                self._writer = 0
+            self._write(frame)
+            while self._held_back:
+                self._write(self._held_back.pop(0))
+        if self._held_back:  # Since the last look, before the lock was free.
+            self.send(self._held_back.pop(0))
 
     def _write(self, frame: bytes) -> None:
         written = os.write(self._write_fd, frame)
@@ -71,18 +75,17 @@ class Channel:
 
         Raises ProtocolError for a frame that cannot be one.
         """
-        received = self._received
-        while not received:
+        queued = self.queued
+        while not queued:
             data = os.read(self._read_fd, max(READ_BYTES, self._reader.missing))
             if not data:
                 return None
-            received += self._reader.feed(data)
-        return received.pop(0)
+            queued += self._reader.feed(data)
+        return queued.pop(0)
 
-    def look_ahead(self, is_wanted: object) -> bool:
-        """Read what has arrived, without waiting, and say whether a frame is the one wanted.
+    def look_ahead(self) -> list[bytes]:
+        """Read what has arrived, without waiting, and return ``queued``, to take frames out of.
 
-        ``is_wanted`` is called with each frame not yet received; the wanted one is taken out.
         For the signal handler that finds the receiving thread busy with a call.
         """
         from select import select
@@ -91,12 +94,8 @@ class Channel:
             data = os.read(self._read_fd, READ_BYTES)
             if not data:
                 break
-            self._received += self._reader.feed(data)
-        for index, frame in enumerate(self._received):
-            if is_wanted(frame):  # type: ignore[operator]
-                del self._received[index]
-                return True
-        return False
+            self.queued += self._reader.feed(data)
+        return self.queued
 
     def close(self) -> None:
         """Close both descriptors; once."""
@@ -104,3 +103,5 @@ class Channel:
             if fd >= 0:
                 os.close(fd)
         self._read_fd = self._write_fd = -1
+        # In a forked child the lock may be a thread's that is not here.
+        self._write_lock = RLock()

@@ -22,7 +22,7 @@ class MemoryChannel:
         self.sent: list[bytes] = []
         self.closed = False
         self._reader = FrameReader(max_frame_bytes)
-        self._received: deque[bytes] = deque()
+        self.queued: deque[bytes] = deque()
 
     is_sending = False
 
@@ -35,12 +35,12 @@ class MemoryChannel:
 
     def feed(self, data: bytes) -> None:
         """Let bytes arrive here, as if the other end had sent them."""
-        self._received += self._reader.feed(data)
+        self.queued += self._reader.feed(data)
 
     def receive(self) -> bytes | None:
         """Return the next frame, or None when the other end is closed and all is read."""
-        if self._received:
-            return self._received.popleft()
+        if self.queued:
+            return self.queued.popleft()
         if self.closed or self.peer is None or self.peer.closed:
             return None
         raise BlockingIOError("no frame has arrived")
@@ -50,17 +50,13 @@ class MemoryChannel:
         frame = self.receive()
         if frame is None:
             return []
-        frames = [frame, *self._received]
-        self._received.clear()
+        frames = [frame, *self.queued]
+        self.queued.clear()
         return frames
 
-    def look_ahead(self, is_wanted: object) -> bool:
-        """Take out a wanted frame, if it has arrived."""
-        for frame in self._received:
-            if is_wanted(frame):  # type: ignore[operator]
-                self._received.remove(frame)
-                return True
-        return False
+    def look_ahead(self) -> deque[bytes]:
+        """Return the frames that have arrived, to take some out."""
+        return self.queued
 
     def close(self) -> None:
         """End both directions."""

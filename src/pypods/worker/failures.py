@@ -13,8 +13,9 @@ if TYPE_CHECKING:
 
 __all__ = ["describe_failure"]
 
-#: Causes of causes: a chain longer than this is cut, so that a cycle or a flood ends.
+#: Causes of causes: a longer chain is cut, and so is a failure of more exceptions in all.
 MAX_CHAIN = 32
+MAX_EXCEPTIONS = 128
 MAX_TEXT_CHARACTERS = 1_000_000
 #: Frames of this package, and of the import system on its way to pod.py.
 _NOT_THE_PODS = (__file__.rpartition("failures")[0], "<frozen importlib")
@@ -25,34 +26,56 @@ def describe_failure(error: BaseException) -> dict[str, Any]:
 
     An argument that cannot cross by value is replaced by its ``repr``.
     """
-    return _describe(error, set(), MAX_CHAIN)
+    return _describe(error, set(), [MAX_EXCEPTIONS])
 
 
-def _describe(error: BaseException, seen: set[int], budget: int) -> dict[str, Any]:
-    seen = seen | {id(error)}
+def shortened_failure(failure: dict[str, Any], max_bytes: int) -> dict[str, Any]:
+    """Return a failure without its chain, and with texts that take at most that many bytes."""
+    characters = max_bytes // 16
+    text = failure["text"][:characters]
+    return {
+        **failure,
+        "args": [text],
+        "text": text,
+        "traceback": failure["traceback"][-characters:],
+        "notes": [],
+        "cause": None,
+        "context": None,
+        "exceptions": [],
+    }
+
+
+def _describe(error: BaseException, outer: set[int], room: list[int]) -> dict[str, Any]:
+    """Return one exception and those it is linked with; ``room`` is how many more there may be."""
+    seen = outer | {id(error)}
     cls = type(error)
 
-    def chained(other: BaseException | None) -> Any:
-        if other is None or id(other) in seen or budget <= 1:
+    def linked(other: Any) -> Any:
+        if not isinstance(other, BaseException) or id(other) in seen:
             return None
-        return _describe(other, seen, budget - 1)
+        room[0] -= 1
+        if room[0] < 1 or len(seen) >= MAX_CHAIN:
+            return None
+        return _describe(other, seen, room)
 
     exceptions = getattr(error, "exceptions", None)
+    # "raise … from exc" makes one exception both: described twice, a chain would be exponential.
+    same = error.__cause__ is not None and error.__context__ is error.__cause__
     return {
         "module": str(cls.__module__),
         "type": str(cls.__qualname__),
         "builtin": _nearest_builtin(cls),
         "args": [_sendable(arg) for arg in error.args],
         "text": _text(str, error),
-        "traceback": _printed(error),
-        "notes": [str(note) for note in _notes(error)],
-        "cause": chained(error.__cause__),
-        "context": chained(error.__context__),
+        "traceback": _printed(error, chain=not outer),
+        "notes": [_text(str, note) for note in _notes(error)],
+        "cause": linked(error.__cause__),
+        "context": "cause" if same else linked(error.__context__),
         "suppress_context": bool(error.__suppress_context__),
         "exceptions": [
-            _describe(child, seen, budget // 2)
-            for child in (exceptions if isinstance(exceptions, tuple) and budget > 1 else ())
-            if isinstance(child, BaseException) and id(child) not in seen
+            described
+            for described in map(linked, exceptions if isinstance(exceptions, tuple) else ())
+            if described is not None
         ],
     }
 
@@ -86,7 +109,7 @@ def _text(render: Any, value: Any) -> str:
     return text if len(text) <= MAX_TEXT_CHARACTERS else text[:MAX_TEXT_CHARACTERS] + "…"
 
 
-def _printed(error: BaseException) -> str:
+def _printed(error: BaseException, *, chain: bool) -> str:
     """Return the traceback as Python prints it, from the pod's first own frame on."""
     import traceback
 
@@ -94,7 +117,7 @@ def _printed(error: BaseException) -> str:
         trace = error.__traceback__
         while trace is not None and trace.tb_frame.f_code.co_filename.startswith(_NOT_THE_PODS):
             trace = trace.tb_next
-        text = "".join(traceback.format_exception(type(error), error, trace))
+        text = "".join(traceback.format_exception(type(error), error, trace, chain=chain))
     except Exception as exc:  # noqa: BLE001 - a __str__ that raises, a source file in a broken encoding.
         text = f"{type(error).__qualname__} (its traceback cannot be printed: {exc!r})"
     return text if len(text) <= MAX_TEXT_CHARACTERS else text[-MAX_TEXT_CHARACTERS:]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 
 from pypods.wire.documents import encode_document
+from pypods.wire.frames import DEFAULT_MAX_FRAME_BYTES
 
 TYPE_CHECKING = False  # As typing has it, without importing typing into every worker.
 if TYPE_CHECKING:
@@ -16,23 +17,31 @@ if TYPE_CHECKING:
 __all__ = ["forward_logging"]
 
 
-def forward_logging(send: Callable[[bytes], None], *, level: int) -> None:
+#: A longer message is cut, also where this many characters would be most of a frame.
+MAX_MESSAGE_CHARACTERS = 1_000_000
+
+
+def forward_logging(
+    send: Callable[[bytes], None], *, level: int, max_frame_bytes: int = DEFAULT_MAX_FRAME_BYTES
+) -> None:
     """Send every record that reaches the root logger, now or as soon as logging is imported.
 
     ``level`` becomes the root logger's, so that what the host would not show is not sent.
     """
+    limit = min(MAX_MESSAGE_CHARACTERS, max_frame_bytes // 16)
     if "logging" in sys.modules:
-        _attach(sys.modules["logging"], send, level)
+        _attach(sys.modules["logging"], send, level, limit)
     else:
-        sys.meta_path.insert(0, _LoggingWatcher(send, level))
+        sys.meta_path.insert(0, _LoggingWatcher(send, level, limit))
 
 
 class _LoggingWatcher:
     """A finder that waits for the first import of logging and then leaves."""
 
-    def __init__(self, send: Callable[[bytes], None], level: int) -> None:
+    def __init__(self, send: Callable[[bytes], None], level: int, limit: int) -> None:
         self._send = send
         self._level = level
+        self._limit = limit
 
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
         if name != "logging":
@@ -50,18 +59,18 @@ class _LoggingWatcher:
 
         def execute_and_attach(module: Any) -> None:
             execute(module)
-            _attach(module, self._send, self._level)
+            _attach(module, self._send, self._level, self._limit)
 
         loader.exec_module = execute_and_attach
 
 
-def _attach(logging: Any, send: Callable[[bytes], None], level: int) -> None:
+def _attach(logging: Any, send: Callable[[bytes], None], level: int, limit: int) -> None:
     class HostHandler(logging.Handler):  # type: ignore[misc]
         """Send a record as a frame; one that cannot be formatted is reported as logging does."""
 
         def emit(self, record: Any) -> None:
             try:
-                frame = encode_document(_record_document(self, record))
+                frame = encode_document(_record_document(self.format(record), record, limit))
             except Exception:  # noqa: BLE001 - a record's arguments are the pod's own
                 self.handleError(record)
                 return
@@ -91,8 +100,9 @@ def _attach(logging: Any, send: Callable[[bytes], None], level: int) -> None:
     logging.basicConfig = basic_config_with_host
 
 
-def _record_document(handler: Any, record: Any) -> dict[str, Any]:
-    message = handler.format(record)
+def _record_document(message: str, record: Any, limit: int) -> dict[str, Any]:
+    if len(message) > limit:
+        message = message[:limit] + "…"
     return {
         "kind": "log",
         "logger": str(record.name),

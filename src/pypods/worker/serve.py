@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from _thread import get_ident
 
 from pypods.errors import ProtocolError, ValueTransferError
 from pypods.wire.channel import Channel
@@ -22,8 +23,10 @@ if TYPE_CHECKING:
 
 __all__ = ["CallInterrupted", "Server", "serve_pod"]
 
-#: How many argument-less calls are remembered by their bytes.
+#: How many argument-less calls are remembered by their bytes, and how long those may be.
 MAX_REMEMBERED_CALLS = 1024
+MAX_REMEMBERED_BYTES = 1024
+_CANCEL_HEAD = b"\x02kind\0\x07\0\0\0cancel\0"
 
 
 class CallInterrupted(KeyboardInterrupt):
@@ -42,23 +45,29 @@ class Server:
         self._remembered: dict[bytes, Callable[..., Any]] = {}
         #: The id of the call that runs, 0 for none: whom an interrupt is for.
         self._current = 0
+        #: Whether an interrupt came at a moment at which nothing could be done about it.
         self._interrupt_waits = False
+        self._thread = get_ident()
 
     def serve(self) -> None:
         """Answer frames until the host closes its side."""
         receive = self._channel.receive
+        queued = self._channel.queued
         while True:
             frame = receive()
             if frame is None:
                 return
+            if queued and self._is_cancelled(frame):
+                continue
             self.answer(frame)
 
     def answer(self, frame: bytes) -> None:
         """Do what one frame asks."""
-        function = self._remembered.get(frame[TAIL_START:])
-        if function is not None:
-            self._call(frame_id(frame), function, (), {})
-            return
+        if len(frame) <= MAX_REMEMBERED_BYTES:
+            function = self._remembered.get(frame[TAIL_START:])
+            if function is not None:
+                self._call(frame_id(frame), function, (), {})
+                return
         number = frame_id(frame)
         try:
             call = split_call(frame, self._classes)
@@ -110,6 +119,8 @@ class Server:
         try:
             try:
                 self._current = number
+                if self._interrupt_waits:
+                    self.handle_interrupt()
                 value = function(*args, **kwargs)
             finally:
                 self._current = 0
@@ -137,39 +148,92 @@ class Server:
 
     def fail(self, number: Any, error: BaseException) -> None:
         """Answer a call with what it raised."""
-        from pypods.worker.failures import describe_failure
+        from pypods.worker.failures import describe_failure, shortened_failure
 
-        failure = encode_document({"kind": "failure", "error": describe_failure(error)})
-        self._channel.send(numbered_frame(number, failure))
+        failure = describe_failure(error)
+        limit = self._channel.max_frame_bytes
+        try:
+            document = encode_document({"kind": "failure", "error": failure})
+            is_too_long = len(document) + TAIL_START > limit
+        except ValueTransferError:  # What can cross by itself may be nested too deeply in here.
+            is_too_long = True
+        if is_too_long:
+            shortened = shortened_failure(failure, limit)
+            document = encode_document({"kind": "failure", "error": shortened})
+        self._channel.send(numbered_frame(number, document))
 
     # Interrupts --------------------------------------------------------------------------------
 
     def handle_interrupt(self, *_: Any) -> None:
-        """Raise in the running call, if a cancel for it has arrived; ignore any other interrupt.
+        """Raise in the running call if it was cancelled; drop cancelled calls that wait.
 
         The host sends the cancel before the signal, so an interrupt never hits another call.
         """
         number = self._current
-        if not number:
-            return
-        if self._channel.is_sending:
-            # Half a frame (a log record) is out; the rest must follow first.
+        if not number or self._channel.is_sending:
+            # Between calls the next one looks first; half a frame (a log record) that is out must
+            # be followed by the rest.
             self._interrupt_waits = True
             return
-        if self._channel.look_ahead(lambda ahead: _is_cancel_of(ahead, number)):
-            self._current = 0
+        self._interrupt_waits = False
+        self._current = 0  # Meanwhile a further interrupt only leaves its mark.
+        is_cancelled = False
+        try:
+            is_cancelled = self._heed_cancels(number)
+        finally:
+            if not is_cancelled:
+                self._current = number
+        if is_cancelled:
             raise CallInterrupted
+        if self._interrupt_waits:
+            self.handle_interrupt()
+
+    def _heed_cancels(self, running: int) -> bool:
+        """Drop the calls that wait and are cancelled; say whether the running one is, too."""
+        queued = self._channel.look_ahead()
+        is_running_cancelled = False
+        for cancel in [frame for frame in queued if _is_cancel(frame)]:
+            queued.remove(cancel)
+            number = frame_id(cancel)
+            if number == running:
+                is_running_cancelled = True
+            for frame in [frame for frame in queued if frame_id(frame) == number]:
+                queued.remove(frame)
+                if not _is_cancel(frame):
+                    self._fail_unbegun(number)
+        return is_running_cancelled
+
+    def _is_cancelled(self, frame: bytes) -> bool:
+        """Whether a frame's cancel waits behind it; the frame is answered, then, and both gone."""
+        queued = self._channel.queued
+        number = frame_id(frame)
+        for cancel in queued:
+            if frame_id(cancel) == number and _is_cancel(cancel) and not _is_cancel(frame):
+                queued.remove(cancel)
+                self._fail_unbegun(number)
+                return True
+        return False
+
+    def _fail_unbegun(self, number: Any) -> None:
+        self.fail(number, CallInterrupted("the call was cancelled before it began"))
 
     def send(self, frame: bytes) -> None:
-        """Send a frame from inside a call, then heed an interrupt that came meanwhile."""
+        """Send a frame from inside a call, then heed an interrupt that came meanwhile.
+
+        Any thread of the pod may send; interrupts are the serving thread's.
+        """
         self._channel.send(frame)
-        if self._interrupt_waits and not self._channel.is_sending:
-            self._interrupt_waits = False
+        if (
+            self._interrupt_waits
+            and self._current
+            and get_ident() == self._thread
+            and not self._channel.is_sending
+        ):
             self.handle_interrupt()
 
 
-def _is_cancel_of(frame: bytes, number: int) -> bool:
-    return frame_id(frame) == number and b"\x02kind\0\x07\0\0\0cancel\0" in frame
+def _is_cancel(frame: bytes) -> bool:
+    return frame.startswith(_CANCEL_HEAD, TAIL_START)
 
 
 def serve_pod(
@@ -185,13 +249,13 @@ def serve_pod(
     functions: dict[str, Callable[..., Any]] = {}
     server = Server(channel, functions, classes)
     signal.signal(signal.SIGINT, server.handle_interrupt)
-    forward_logging(server.send, level=log_level)
+    forward_logging(server.send, level=log_level, max_frame_bytes=max_frame_bytes)
     try:
         classes.pod_module = import_pod(name, folder)
+        functions.update(offered_functions(classes.pod_module))
     except BaseException as exc:  # noqa: BLE001 - an import may raise anything, SystemExit too
         server.fail(0, exc)
         return
-    functions.update(offered_functions(classes.pod_module))
     channel.send(encode_document({"kind": "ready", "functions": list(functions)}))
     try:
         server.serve()
