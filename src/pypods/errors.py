@@ -66,8 +66,11 @@ class PodCallError(PodError):
     type_name: str = ""
     #: The traceback as the pod printed it.
     remote_traceback: str = ""
-    #: What ``str()`` gave in the pod.
+    #: What ``str()`` gave in the pod, and gives here.
     text: str = ""
+
+    def __str__(self) -> str:
+        return self.text or super().__str__()
 
 
 class PodDiedError(PodError):

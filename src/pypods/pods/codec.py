@@ -70,7 +70,7 @@ class HostClasses(Classes):
     def __init__(self, types: Iterable[type] = ()) -> None:
         self._types = {cls.__qualname__: cls for cls in types}
 
-    def find(self, module: str, qualname: str) -> type | None:
+    def find(self, module: str, qualname: str) -> type | None:  # noqa: ARG002
         """Return the named class of that qualified name, whatever the pod's module is called."""
         return self._types.get(qualname)
 

@@ -61,7 +61,7 @@ def description_from_document(document: Any) -> FunctionDescription:
 
 
 def _parameter(document: Any) -> inspect.Parameter:
-    default = inspect.Parameter.empty
+    default: Any = inspect.Parameter.empty
     if "default_text" in document:
         default = _SourceText(str(document["default_text"]))
     elif "default" in document:

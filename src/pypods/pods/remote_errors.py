@@ -11,9 +11,8 @@ from pypods.errors import PodCallError, ProtocolError
 __all__ = ["error_from_document"]
 
 MAX_CHAIN = 64
-#: Would end or confuse the host rather than report a failure: they arrive as PodCallError alone.
-_NOT_MIRRORED = (SystemExit, KeyboardInterrupt, GeneratorExit)
-#: The fixed table: the builtin exceptions of the host's own Python, by name.
+#: The fixed table: the builtin exceptions of the host's own Python, by name. SystemExit and
+#: KeyboardInterrupt, which would end the host rather than report a failure, are none of them.
 _BUILTIN_ERRORS: dict[str, type[Exception]] = {
     name: cls
     for name, cls in vars(builtins).items()
@@ -23,9 +22,9 @@ _BUILTIN_ERRORS: dict[str, type[Exception]] = {
 
 @cache
 def _mirrored_class(builtin: str) -> type[PodCallError]:
-    """Return the class that is both PodCallError and a builtin exception."""
-    base = _BUILTIN_ERRORS.get(builtin)
-    if base is None or base is Exception:
+    """Return the class that is both PodCallError and a builtin exception of that name."""
+    base = _BUILTIN_ERRORS[builtin]
+    if base is Exception:
         return PodCallError
     return type(base.__name__, (PodCallError, base), {"__module__": "pypods.errors"})
 
@@ -57,7 +56,10 @@ def _build(document: dict[str, Any], pod_name: str, origin: str, budget: int) ->
     error.type_name = name if module == "builtins" else f"{module}.{name}"
     error.remote_traceback = traceback
     error.text = text
-    for note in document.get("notes") or ():
+    notes = document.get("notes") or []
+    if not isinstance(notes, list):
+        raise ProtocolError("a failure's notes are no list")
+    for note in notes:
         error.add_note(str(note))
     if origin:
         error.add_note(f"Raised in {origin}:\n{traceback.rstrip()}")
@@ -66,6 +68,8 @@ def _build(document: dict[str, Any], pod_name: str, origin: str, budget: int) ->
             linked = document.get(attribute)
             if isinstance(linked, dict):
                 setattr(error, f"__{attribute}__", _build(linked, pod_name, "", budget - 1))
+    if document.get("context") == "cause":
+        error.__context__ = error.__cause__
     error.__suppress_context__ = document.get("suppress_context") is True
     return error
 
@@ -73,7 +77,7 @@ def _build(document: dict[str, Any], pod_name: str, origin: str, budget: int) ->
 def _instance(
     builtin: str, args: list[Any], text: str, children: list[PodCallError]
 ) -> PodCallError:
-    cls = _mirrored_class(builtin)
+    cls = _mirrored_class(builtin) if builtin in _BUILTIN_ERRORS else PodCallError
     if children and issubclass(cls, BaseExceptionGroup) and args and isinstance(args[0], str):
         return cls(args[0], children)
     try:

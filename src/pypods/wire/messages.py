@@ -103,8 +103,8 @@ class Failure:
     """What the call raised; with id 0, why ``pod.py`` could not be imported.
 
     ``error`` is a document: ``module``, ``type``, ``builtin`` (the nearest builtin class),
-    ``args``, ``text``, ``traceback``, ``notes``, ``cause``, ``context``, ``suppress_context``,
-    ``exceptions`` (of a group).
+    ``args``, ``text``, ``traceback``, ``notes``, ``cause``, ``context`` (the text "cause" where
+    it is the same exception), ``suppress_context``, ``exceptions`` (of a group).
     """
 
     kind: ClassVar[str] = "failure"

@@ -22,11 +22,10 @@ def describe_function(name: str, function: Callable[..., Any]) -> dict[str, Any]
     """
     try:
         signature = inspect.signature(function)
-    except (TypeError, ValueError):
-        parameters, returns = None, None
-    else:
         parameters = [_describe_parameter(p) for p in signature.parameters.values()]
         returns = _annotation_text(signature.return_annotation)
+    except Exception:  # noqa: BLE001 - ValueError, or whatever a repr of the pod's raises
+        parameters, returns = None, None
     doc = inspect.getdoc(function)
     return {
         "name": name,
