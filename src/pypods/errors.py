@@ -77,11 +77,13 @@ class PodDiedError(PodError):
     """The pod's process ended while it was needed.
 
     ``exit_status`` is the process's return code (negative: the signal that ended it) and
-    ``last_output`` the last lines it printed.
+    ``last_output`` the last lines it printed. ``delivered`` says whether the pod may have begun
+    with the call.
     """
 
     exit_status: int | None = None
     last_output: str = ""
+    delivered: bool = True
 
 
 class PodTimeoutError(PodError, TimeoutError):

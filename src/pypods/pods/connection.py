@@ -7,23 +7,30 @@ those who wait reads for all, and hands on that duty when its own reply is there
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
-from threading import Lock
+from collections.abc import Callable, Iterator
+from threading import Lock, RLock
 from time import monotonic
 from typing import Any, Protocol
 
 from pypods.errors import ProtocolError
-from pypods.pods.pipes import DeadlineError
+from pypods.pods.pipes import DeadlineError, EndOfPipeError
 from pypods.wire.envelopes import frame_id
 
-__all__ = ["Connection"]
+__all__ = ["Connection", "NeverSentError"]
+
+
+class NeverSentError(EndOfPipeError):
+    """The connection had ended before the pod could read the request."""
 
 
 class FrameChannel(Protocol):
-    """What a connection needs of a channel: ``PodPipes``, or the fake."""
+    """What a connection needs of a channel: ``PodPipes``, or a fake."""
 
     def send(self, frame: bytes, deadline: float | None = None) -> None:
         """Write a whole frame."""
+
+    def post(self, frame: bytes, deadline: float) -> None:
+        """Write a frame by the deadline or before the next one."""
 
     def receive_frames(self, deadline: float | None = None) -> list[bytes]:
         """Return the next frames, waiting for the first."""
@@ -51,43 +58,65 @@ class Connection:
         self._channel = channel
         self._on_frame = on_frame
         self._sending = Lock()
-        self._reading = Lock()
+        # Knows its owner, so that Ctrl-C at any moment leaves no thread with it by accident.
+        self._reading: Any = RLock()
+        #: Who waits, in the order in which the pod is sent their requests.
         self._waiters: dict[int, _Waiter] = {}
         self._abandoned: set[int] = set()
+        self._left_over: list[bytes] = []
         self._error: BaseException | None = None
+
+    # Requests ----------------------------------------------------------------------------------
 
     def exchange(self, number: int, frame: bytes, deadline: float | None = None) -> bytes:
         """Send a request and return the reply of the same id.
 
         Raises DeadlineError when the deadline passes; the reply may then still be waited for with
-        ``wait``, or be given up with ``abandon``. Raises whatever ended the connection.
+        ``wait``, or be given up with ``abandon``. Raises NeverSentError, or whatever ended the
+        connection.
         """
-        self._waiters[number] = _Waiter()
-        try:
-            with self._sending:
+        if deadline is not None and self._sending.locked():
+            self._wait_for_senders(deadline)
+        with self._sending:
+            self._waiters[number] = _Waiter()
+            try:
                 if self._error is not None:
-                    raise self._error
+                    raise NeverSentError from self._error
                 self._channel.send(frame, deadline)
-        except BaseException:
-            self._waiters.pop(number, None)
-            raise
+            except DeadlineError as exc:
+                if not exc.begun:
+                    del self._waiters[number]
+                raise
+            except Exception as exc:
+                del self._waiters[number]
+                if isinstance(exc, EndOfPipeError):
+                    # Not all of the frame is in the pipe: the pod cannot have begun with it.
+                    raise NeverSentError from exc
+                raise
         return self.wait(number, deadline)
 
-    def post(self, frame: bytes, deadline: float | None = None) -> None:
-        """Send a frame that has no reply."""
+    def post(self, frame: bytes, deadline: float) -> None:
+        """Send a frame that has no reply, by the deadline or before the next one."""
+        self._wait_for_senders(deadline)
         with self._sending:
-            self._channel.send(frame, deadline)
+            self._channel.post(frame, deadline)
+
+    def _wait_for_senders(self, deadline: float) -> None:
+        # Not held from here on: only "with" takes a lock that Ctrl-C cannot leave locked.
+        _acquire(self._sending, deadline)
+        self._sending.release()
 
     def wait(self, number: int, deadline: float | None = None) -> bytes:
         """Wait for a reply already asked for."""
         waiter = self._waiters[number]
+        reading = self._reading
         while True:
-            if self._reading.acquire(blocking=False):
-                try:
-                    if waiter.frame is None and waiter.error is None:
-                        self._read_until_answered(waiter, deadline)
-                finally:
-                    self._reading.release()
+            try:
+                if reading.acquire(False) and waiter.frame is None and waiter.error is None:
+                    self._read_until_answered(waiter, deadline)
+            finally:
+                while reading._is_owned():
+                    reading.release()
                     self._promote(number)
             if waiter.frame is not None:
                 self._waiters.pop(number, None)
@@ -97,19 +126,66 @@ class Connection:
                 raise waiter.error
             self._sleep(waiter, deadline)
 
+    def is_waited_for(self, number: int) -> bool:
+        """Whether a request was sent, or begun, and its reply was neither taken nor abandoned."""
+        return number in self._waiters
+
+    def is_oldest(self, number: int) -> bool:
+        """Whether no earlier request is unanswered: a pod that takes turns is busy with this."""
+        for each in list(self._waiters):
+            waiter = self._waiters.get(each)
+            if waiter is not None and waiter.frame is None:
+                return each == number
+        return True
+
+    def abandon(self, number: int) -> None:
+        """Stop waiting for a reply; one that still comes is dropped."""
+        self._abandoned.add(number)
+        waiter = self._waiters.pop(number, None)
+        if waiter is None or waiter.frame is not None:
+            self._abandoned.discard(number)
+        self._promote(number)
+
+    # Reading for all ---------------------------------------------------------------------------
+
     def _read_until_answered(self, waiter: _Waiter, deadline: float | None) -> None:
-        channel = self._channel
+        receive = self._channel.receive_frames
         try:
             while waiter.frame is None:
                 if self._error is not None:
                     raise self._error
-                for frame in channel.receive_frames(deadline):
-                    self._deliver(frame)
+                if self._left_over:
+                    frames, self._left_over = self._left_over, []
+                else:
+                    frames = receive(deadline)
+                try:
+                    for frame in frames:
+                        self._deliver(frame)
+                except Exception:
+                    raise
+                except BaseException:
+                    # Ctrl-C between two frames, or in a handler of the host's logging.
+                    self._keep_undelivered(frames, frame)
+                    raise
+                if deadline is not None and monotonic() >= deadline:
+                    break  # Also when records come without end.
+            if waiter.frame is None:
+                raise DeadlineError
         except DeadlineError:
             raise
         except Exception as exc:
             self.fail(exc)
             raise
+
+    def _keep_undelivered(self, frames: list[bytes], current: bytes) -> None:
+        """Keep the frames for the next who reads, from the one under way if it is a reply."""
+        self._left_over = frames[frames.index(current) + 1 :]
+        number = frame_id(current)
+        waiter = None if number is None else self._waiters.get(number)
+        if waiter is not None and waiter.frame is None:
+            self._left_over.insert(0, current)
+        elif waiter is not None:
+            self._rouse(waiter)
 
     def _deliver(self, frame: bytes) -> None:
         number = frame_id(frame)
@@ -129,6 +205,8 @@ class Connection:
         waiter.frame = frame
         self._rouse(waiter)
 
+    # Sleeping and waking -----------------------------------------------------------------------
+
     def _sleep(self, waiter: _Waiter, deadline: float | None) -> None:
         """Wait until answered, or until asked to read for all."""
         lock = waiter.wake_up
@@ -137,11 +215,12 @@ class Connection:
             lock.acquire()
             waiter.wake_up = lock
             # Whoever read till now may have left before there was a lock to rouse this one by.
-            if waiter.frame is not None or waiter.error is not None or not self._reading.locked():
+            if waiter.frame is not None or waiter.error is not None:
                 return
-        timeout = -1.0 if deadline is None else max(0.0, deadline - monotonic())
-        if not lock.acquire(timeout=timeout):
-            raise DeadlineError
+            if self._reading.acquire(False):
+                self._reading.release()
+                return
+        _acquire(lock, deadline)
 
     @staticmethod
     def _rouse(waiter: _Waiter) -> None:
@@ -151,28 +230,55 @@ class Connection:
 
     def _promote(self, leaving: int) -> None:
         """Ask one of those who still wait to read for all."""
-        if len(self._waiters) <= 1:
+        if len(self._waiters) <= 1 and leaving in self._waiters:
             return
-        for number, waiter in list(self._waiters.items()):
-            if number != leaving and waiter.frame is None and waiter.wake_up is not None:
+        for number in list(self._waiters):
+            waiter = self._waiters.get(number)
+            if waiter is None or number == leaving or waiter.frame is not None:
+                continue
+            if waiter.wake_up is not None:
                 self._rouse(waiter)
                 return
 
-    def is_oldest(self, number: int) -> bool:
-        """Whether no earlier call is unanswered: a pod that takes turns is busy with this one."""
-        return number <= min(self._waiters, default=number)
-
-    def abandon(self, number: int) -> None:
-        """Stop waiting for a reply; one that still comes is dropped."""
-        waiter = self._waiters.pop(number, None)
-        if waiter is not None and waiter.frame is None:
-            self._abandoned.add(number)
-        self._promote(number)
+    # The end -----------------------------------------------------------------------------------
 
     def fail(self, error: BaseException) -> None:
         """End every exchange, those under way and those to come, with an error."""
-        self._error = error
-        for waiter in list(self._waiters.values()):
-            if waiter.frame is None:
+        if self._error is None:
+            self._error = error
+        for number in list(self._waiters):
+            waiter = self._waiters.get(number)
+            if waiter is not None and waiter.frame is None:
                 waiter.error = error
                 self._rouse(waiter)
+
+    @contextlib.contextmanager
+    def no_sender(self, deadline: float) -> Iterator[bool]:
+        """Keep every sender out meanwhile. Gives False if one is still inside by the deadline."""
+        with _holding(self._sending, deadline) as alone:
+            yield alone
+
+    @contextlib.contextmanager
+    def no_reader(self, deadline: float) -> Iterator[bool]:
+        """Keep every reader out meanwhile. Gives False if one is still inside by the deadline."""
+        try:
+            with _holding(self._reading, deadline) as alone:
+                yield alone
+        finally:
+            self._promote(0)
+
+
+@contextlib.contextmanager
+def _holding(lock: Any, deadline: float) -> Iterator[bool]:
+    held = lock.acquire(timeout=max(0.0, deadline - monotonic()))
+    try:
+        yield held
+    finally:
+        if held:
+            lock.release()
+
+
+def _acquire(lock: Lock, deadline: float | None) -> None:
+    timeout = -1.0 if deadline is None else max(0.0, deadline - monotonic())
+    if not lock.acquire(timeout=timeout):
+        raise DeadlineError

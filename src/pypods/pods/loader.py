@@ -96,19 +96,19 @@ class PodLoader:
         """``STOPPED``, ``RUNNING`` or ``DIED`` (the next call starts it anew)."""
         if self._session is None:
             return "STOPPED"
-        return "RUNNING" if self._session.is_alive else "DIED"
+        return "DIED" if self._session.has_died() else "RUNNING"
 
     @property
     def pid(self) -> int | None:
         """The worker's process id; None if none runs."""
         session = self._session
-        return session.pid if session is not None and session.is_alive else None
+        return session.pid if session is not None and not session.has_died() else None
 
     @property
     def hello(self) -> Hello | None:
         """What the running worker said of itself: its Python, platform and pid."""
         session = self._session
-        return session.hello if session is not None and session.is_alive else None
+        return session.hello if session is not None and not session.has_died() else None
 
     def __repr__(self) -> str:
         pid = "" if self.pid is None else f" pid={self.pid}"
@@ -173,7 +173,7 @@ class PodLoader:
         environment = self._prepare()
         # Only here, so that importing this module stays light.
         from pypods.pods.codec import HostClasses
-        from pypods.pods.session import start_session
+        from pypods.pods.startup import start_session
 
         session = start_session(
             self.pod_name,
@@ -207,12 +207,10 @@ class PodLoader:
 
     def _forget(self) -> None:
         """In a forked child: the worker is the parent's; the next call here starts its own."""
-        session, self._session = self._session, None
+        self._session = None
         self._starting = RLock()
         if self._finalizer is not None:
             self._finalizer.detach()
-        if session is not None:
-            session.forget()
 
 
 def _forget_all() -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 import select
+from collections import deque
+from collections.abc import Callable
 from time import monotonic
 
 from pypods.pods.output import PodOutput
@@ -13,14 +15,21 @@ from pypods.wire.frames import DEFAULT_MAX_FRAME_BYTES, FrameReader
 __all__ = ["DeadlineError", "EndOfPipeError", "PodPipes"]
 
 READ_BYTES = 65_536
-#: How long a pod's last output is waited for once its process has ended.
+#: More than a pipe holds by default, so that a larger pipe is used; little enough to set aside.
+MAX_READ_BYTES = 2**20
+#: How much of a dead pod's output is read: it is bounded, for a child may go on printing.
 DRAIN_READS = 256
+#: How often to look whether the process has ended, where the system cannot tell by itself.
+LOOK_MILLISECONDS = 20
 
 
 class DeadlineError(Exception):
-    """The deadline passed. ``broken`` says that half a frame is out, so that no other can be."""
+    """The deadline passed.
 
-    broken = False
+    ``begun`` says that part of the frame is out; the rest of it precedes whatever is sent next.
+    """
+
+    begun = False
 
 
 class EndOfPipeError(Exception):
@@ -33,6 +42,9 @@ class PodPipes:
     One thread may send while another receives; who that is, is the caller's business. Whoever
     waits for a frame also takes in what the pod prints meanwhile, so no thread is needed for that.
     """
+
+    #: Ctrl-C struck while bytes were on their way: what follows them cannot be made sense of.
+    torn = False
 
     def __init__(
         self,
@@ -51,6 +63,7 @@ class PodPipes:
         self._pid_fd = pid_fd
         self._output = output
         self._reader = FrameReader(max_frame_bytes)
+        self._unsent: deque[memoryview] = deque()
         self._poll = select.poll()
         for fd in (stdin_fd, stdout_fd, stderr_fd):
             os.set_blocking(fd, False)
@@ -58,37 +71,63 @@ class PodPipes:
             if fd >= 0:
                 self._poll.register(fd, select.POLLIN)
 
+    # Sending -----------------------------------------------------------------------------------
+
     def send(self, frame: bytes, deadline: float | None = None) -> None:
         """Write a whole frame.
 
         Raises EndOfPipeError when nobody reads any more, and DeadlineError when the pod does not
         read by the deadline (seconds of the monotonic clock).
         """
+        if self._unsent:
+            self._send_rest(deadline)
         try:
             written = os.write(self._stdin_fd, frame)
         except BlockingIOError:
             written = 0
         except OSError as exc:
             raise EndOfPipeError from exc
+        except BaseException:
+            # A frame that fits is written whole or not at all; of a longer one nobody knows.
+            self.torn = len(frame) > select.PIPE_BUF
+            raise
         if written < len(frame):
-            self._send_rest(memoryview(frame)[written:], deadline, started=written > 0)
+            self._unsent.append(memoryview(frame)[written:])
+            try:
+                self._send_rest(deadline)
+            except DeadlineError as exc:
+                exc.begun = len(self._unsent[-1]) < len(frame)
+                if not exc.begun:
+                    self._unsent.clear()
+                raise
 
-    def _send_rest(self, rest: memoryview, deadline: float | None, *, started: bool) -> None:
+    def post(self, frame: bytes, deadline: float) -> None:
+        """Write a frame by the deadline or, failing that, just before the next one."""
+        self._unsent.append(memoryview(frame))
+        with contextlib.suppress(DeadlineError):
+            self._send_rest(deadline)
+
+    def _send_rest(self, deadline: float | None) -> None:
         poll = select.poll()
         poll.register(self._stdin_fd, select.POLLOUT)
-        while rest:
+        unsent = self._unsent
+        while unsent:
             if not poll.poll(_milliseconds_until(deadline)):
-                error = DeadlineError()
-                error.broken = started
-                raise error
+                raise DeadlineError
             try:
-                written = os.write(self._stdin_fd, rest)
+                written = os.write(self._stdin_fd, unsent[0])
+                unsent[0] = unsent[0][written:]
+                if not unsent[0]:
+                    unsent.popleft()
             except BlockingIOError:
                 continue
             except OSError as exc:
                 raise EndOfPipeError from exc
-            rest = rest[written:]
-            started = True
+            except BaseException:
+                self.torn = True
+                raise
+
+    # Receiving ---------------------------------------------------------------------------------
 
     def receive_frames(self, deadline: float | None = None) -> list[bytes]:
         """Return the next frames, at least one; takes in printed output on the way.
@@ -99,8 +138,6 @@ class PodPipes:
         while True:
             milliseconds = None if deadline is None else _milliseconds_until(deadline)
             events = self._poll.poll(milliseconds)
-            if not events and milliseconds is not None:
-                raise DeadlineError
             readable = ended = False
             for fd, _ in events:
                 if fd == self._stdout_fd:
@@ -111,17 +148,31 @@ class PodPipes:
                     ended = True
             if readable:
                 try:
-                    data = os.read(self._stdout_fd, max(READ_BYTES, self._reader.missing))
+                    data = os.read(self._stdout_fd, self._wanted_bytes())
+                    frames = self._reader.feed(data)
                 except BlockingIOError:
                     continue
+                except OSError as exc:
+                    raise EndOfPipeError from exc
+                except Exception:
+                    raise
+                except BaseException:
+                    self.torn = True
+                    raise
                 if not data:
                     raise EndOfPipeError
-                frames = self._reader.feed(data)
                 if frames:
                     return frames
             elif ended:
                 # A child of the pod may hold its end open; the pod itself will send no more.
                 raise EndOfPipeError
+            if milliseconds == 0.0:
+                # Also when there is always something to read: half a frame, endless output.
+                raise DeadlineError
+
+    def _wanted_bytes(self) -> int:
+        missing = self._reader.missing
+        return READ_BYTES if missing <= READ_BYTES else min(missing, MAX_READ_BYTES)
 
     def _read_output(self) -> bool:
         """Take in some of what the pod printed; say whether there may be more."""
@@ -135,27 +186,21 @@ class PodPipes:
         self._poll.unregister(self._stderr_fd)
         return False
 
-    def drain(self, seconds: float) -> bool:
-        """Take in and drop everything until the process ends; say whether it did in time."""
-        deadline = monotonic() + seconds
-        with contextlib.suppress(KeyError):
-            self._poll.unregister(self._stdout_fd)
-            self._poll.register(self._stdout_fd, select.POLLIN)
-        while monotonic() < deadline:
-            for fd, _ in self._poll.poll(min(_milliseconds_until(deadline) or 0, 50)):
+    # The end -----------------------------------------------------------------------------------
+
+    def drain(self, deadline: float, has_ended: Callable[[], bool]) -> None:
+        """Take in and drop everything until the process ends or the deadline passes."""
+        while self._stdout_fd >= 0 and not has_ended():
+            milliseconds = (deadline - monotonic()) * 1000
+            if milliseconds <= 0:
+                return
+            for fd, _ in self._poll.poll(min(milliseconds, LOOK_MILLISECONDS)):
                 if fd == self._stderr_fd:
                     self._read_output()
-                elif fd == self._pid_fd:
-                    return True
-                else:
-                    try:
-                        if not os.read(self._stdout_fd, READ_BYTES):
-                            self._poll.unregister(self._stdout_fd)
-                    except BlockingIOError:
-                        pass
-            if self._pid_fd < 0:
-                return False
-        return False
+                elif fd == self._stdout_fd:
+                    with contextlib.suppress(BlockingIOError):
+                        if not os.read(fd, READ_BYTES):
+                            self._poll.unregister(fd)
 
     def drain_output(self) -> None:
         """Take in what the pod had printed by the time it ended."""

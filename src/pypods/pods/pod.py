@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
+from pypods.errors import PodDiedError
+
 if TYPE_CHECKING:
     import inspect
 
@@ -95,6 +97,12 @@ class PodFunction:
         timeout = self._timeout
         if timeout is None:
             timeout = self._source.timeout
+        try:
+            return self._source.session().call(self._head, args, kwargs, timeout)
+        except PodDiedError as exc:
+            if exc.delivered:
+                raise
+        # The pod had ended before: it has not seen the call, so this is no replay of it.
         return self._source.session().call(self._head, args, kwargs, timeout)
 
     def options(self, *, timeout: float | None = None) -> PodFunction:
@@ -105,10 +113,7 @@ class PodFunction:
 
     def _described(self) -> FunctionDescription:
         if self._description is None:
-            from pypods.pods.description import description_from_document
-
-            document = self._source.session().describe(self.__name__, self._source.timeout)
-            self._description = description_from_document(document)
+            (self._description,) = _describe(self._source, self.__name__)
         return self._description
 
     @property
@@ -135,8 +140,13 @@ class PodFunction:
 
 def describe(pod: Pod) -> tuple[FunctionDescription, ...]:
     """Return name, signature and docstring of every function a pod offers, in one round trip."""
-    from pypods.pods.description import description_from_document
+    return _describe(pod._pypods_source)
 
-    source = pod._pypods_source
-    documents = source.session().describe(None, source.timeout)
-    return tuple(map(description_from_document, documents))
+
+def _describe(source: SessionSource, name: str | None = None) -> tuple[FunctionDescription, ...]:
+    try:
+        return source.session().describe(name, source.timeout)
+    except PodDiedError as exc:
+        if exc.delivered:
+            raise
+    return source.session().describe(name, source.timeout)

@@ -13,7 +13,7 @@ import os
 import signal
 import sys
 
-__all__ = ["die_with_host"]
+__all__ = ["die_with_host", "kill_group_at_end"]
 
 # Linux's fcntl.h; the module fcntl has no name for it before Python 3.11's F_SETSIG.
 F_SETSIG = 10
@@ -26,12 +26,7 @@ def die_with_host(lifeline_fd: int) -> None:
     """
     os.set_inheritable(lifeline_fd, False)
     if sys.platform.startswith("linux"):
-        import fcntl
-
-        fcntl.fcntl(lifeline_fd, fcntl.F_SETOWN, -os.getpgrp())
-        fcntl.fcntl(lifeline_fd, F_SETSIG, signal.SIGKILL)
-        flags = fcntl.fcntl(lifeline_fd, fcntl.F_GETFL)
-        fcntl.fcntl(lifeline_fd, fcntl.F_SETFL, flags | os.O_ASYNC | os.O_NONBLOCK)
+        kill_group_at_end(lifeline_fd, os.getpgrp())
         try:
             os.read(lifeline_fd, 1)
         except BlockingIOError:
@@ -42,6 +37,20 @@ def die_with_host(lifeline_fd: int) -> None:
         from _thread import start_new_thread
 
         start_new_thread(_wait_for_end, (lifeline_fd,))
+
+
+def kill_group_at_end(lifeline_fd: int, group: int) -> None:
+    """Let the kernel kill a process group when the lifeline's other end closes. Linux only.
+
+    This is a setting of the pipe's end itself, shared by all processes that have it: it lasts
+    until the last of them is gone.
+    """
+    import fcntl
+
+    fcntl.fcntl(lifeline_fd, fcntl.F_SETOWN, -group)
+    fcntl.fcntl(lifeline_fd, F_SETSIG, signal.SIGKILL)
+    flags = fcntl.fcntl(lifeline_fd, fcntl.F_GETFL)
+    fcntl.fcntl(lifeline_fd, fcntl.F_SETFL, flags | os.O_ASYNC | os.O_NONBLOCK)
 
 
 def _wait_for_end(lifeline_fd: int) -> None:
