@@ -543,6 +543,8 @@ _namedtuple_classes: dict[tuple[str, ...], Any] = {}
 
 def _rebuild_namedtuple(content: Any, classes: Any) -> Any:
     name, fields, values = content["name"], content["fields"], content["values"]
+    if type(fields) is not list or type(values) is not list:
+        raise ProtocolError("a namedtuple's fields and values are no lists")
     key = (name, *fields)
     cls = _namedtuple_classes.get(key) or _make_namedtuple_class(key)
     if len(values) != len(fields):
