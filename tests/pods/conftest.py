@@ -1,11 +1,19 @@
-"""Packages to install without a network; nothing of pypods."""
+"""Packages to install without a network, and pods that need no environment."""
 
 from __future__ import annotations
 
+import sys
+import textwrap
 import zipfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from pypods.pods.environment import Environment
+from pypods.pods.loader import PodLoader
+from pypods.pods.pod import Pod
 
 
 def write_wheel(directory: Path, name: str, version: str) -> Path:
@@ -44,3 +52,41 @@ def only_wheels(wheels: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(wheels))
     return wheels
+
+
+class BareLoader(PodLoader):
+    """A loader whose pods run on this interpreter: where an environment is not the point."""
+
+    def _prepare(self) -> Environment:
+        python = Path(sys.executable)
+        return Environment(python=python, venv=python.parent.parent, version=sys.version_info[:3])
+
+
+LoadPod = Callable[..., BareLoader]
+
+
+@pytest.fixture
+def bare_loader(tmp_path: Path) -> Iterator[LoadPod]:
+    """Return a function from the source of a pod.py to its loader; all end with the test."""
+    loaders: list[BareLoader] = []
+
+    def make(source: str, name: str = "subject", **options: Any) -> BareLoader:
+        folder = tmp_path / "pods" / name
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "pod.py").write_text(textwrap.dedent(source), encoding="utf-8")
+        loaders.append(BareLoader(name, pods_directory=tmp_path / "pods", **options))
+        return loaders[-1]
+
+    yield make
+    for loader in loaders:
+        loader.unload_pod()
+
+
+@pytest.fixture
+def bare_pod(bare_loader: LoadPod) -> Callable[..., Any]:
+    """Return a function from the source of a pod.py to the loaded pod."""
+
+    def load(source: str, name: str = "subject", **options: Any) -> Pod:
+        return bare_loader(source, name, **options).load_pod()
+
+    return load

@@ -9,6 +9,8 @@ __all__ = ["PodOutput"]
 TAIL_BYTES = 8192
 TAIL_LINES = 20
 MAX_LINE_BYTES = 65_536
+#: The year 9999, as seconds since 1970: what comes later is no time a pod can mean.
+LATEST_SECONDS = 253_402_300_800.0
 
 
 class PodOutput:
@@ -41,7 +43,9 @@ class PodOutput:
             unfinished = b""
         self._unfinished = unfinished
         for line in lines:
-            self._logger.info("%s", line.decode(errors="backslashreplace").rstrip("\r"))
+            self._handle(
+                self._logging.INFO, line.decode(errors="backslashreplace").rstrip("\r"), {}
+            )
 
     def finish(self) -> None:
         """Let a last line without its end become a record too."""
@@ -52,20 +56,26 @@ class PodOutput:
         """Hand a record of the pod's own logging to the host's, level and origin kept."""
         if not self._logger.isEnabledFor(message.level):
             return
-        record = self._logger.makeRecord(
-            self._logger.name,
-            message.level,
-            message.path,
-            message.line,
-            message.message,
-            (),
-            None,
-            message.function,
-            {"pod_logger": message.logger},
-        )
-        record.created = message.created
-        record.msecs = (message.created % 1) * 1000
-        self._logger.handle(record)
+        origin: dict[str, object] = {
+            "pathname": message.path,
+            "filename": message.path.rpartition("/")[2],
+            "lineno": message.line,
+            "funcName": message.function,
+            "pod_logger": message.logger,
+        }
+        if 0 <= message.created < LATEST_SECONDS:  # Otherwise no handler could write the date.
+            origin["created"] = message.created
+            origin["msecs"] = (message.created % 1) * 1000
+        self._handle(message.level, message.message, origin)
+
+    def _handle(self, level: int, message: str, origin: dict[str, object]) -> None:
+        name = self._logger.name
+        record = self._logger.makeRecord(name, level, "(printed)", 0, message, (), None)
+        vars(record).update(origin)
+        try:
+            self._logger.handle(record)
+        except Exception:  # noqa: BLE001 - a filter's own; whoever waits for a call is not to blame
+            self._logging.Handler().handleError(record)
 
     def last_lines(self) -> str:
         """Return the last lines the pod printed, at most twenty."""
