@@ -13,7 +13,8 @@ import pytest
 
 from pypods.pods.codec import HostClasses
 from pypods.pods.interpreters import list_interpreters
-from pypods.pods.session import Session, start_session
+from pypods.pods.session import Session
+from pypods.pods.startup import start_session
 from pypods.wire.envelopes import call_head
 
 ECHO_FOLDER = Path(__file__).parent / "pods" / "echo"
