@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import struct
+import sys
 from decimal import Decimal
 from uuid import UUID
 
@@ -11,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pypods.errors import ProtocolError, ValueTransferError
+from pypods.wire import rows
 from pypods.wire.documents import decode_document, encode_document
 from pypods.wire.rows import MINIMUM_ROWS, list_from_column, pack_list, rows_from_content
 
@@ -158,3 +161,31 @@ def test_rows_that_do_not_fit_together_are_refused(content: dict[str, object]) -
 def test_a_column_that_cannot_be_is_refused(column: list[object]) -> None:
     with pytest.raises(ProtocolError):
         list_from_column(column)
+
+
+@pytest.mark.parametrize("letter", ["S", "y"])
+@pytest.mark.parametrize("lengths", [[3, -3, 3], [1, 1], [4], [2**62, 2**62], [-1, 4]])
+def test_lengths_that_do_not_fit_are_refused(letter: str, lengths: list[int]) -> None:
+    """Overlapping pieces could ask for any memory."""
+    packed = [letter, None, struct.pack(f"<{len(lengths)}q", *lengths), b"abc"]
+    with pytest.raises((ProtocolError, OverflowError)):
+        list_from_column(packed)
+
+
+def test_datetimes_of_zones_that_are_equal_and_not_the_same_are_no_column() -> None:
+    other = dt.timezone(dt.timedelta(), "Zulu")
+    values = [dt.datetime(2020, 1, 1, tzinfo=zone) for zone in (dt.UTC, other)] * LONG
+    assert pack_list(values) is None
+    assert list(map(repr, there_and_back(values))) == list(map(repr, values))
+
+
+def test_a_machine_of_the_other_byte_order_writes_the_same_kind(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    little = pack_list([1, 2] * LONG)
+    monkeypatch.setattr(rows, "_BIG_ENDIAN", sys.byteorder == "little")
+    swapped = pack_list([1, 2] * LONG)
+    assert little is not None
+    assert swapped is not None
+    assert little[1][2] != swapped[1][2]
+    assert there_and_back([1, 2] * LONG) == [1, 2] * LONG

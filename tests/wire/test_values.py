@@ -433,3 +433,12 @@ def test_namedtuple_classes_are_remembered_within_limits():
         rebuild(ord("n"), {"name": "Many", "fields": fields, "values": fields})
     remembered = sum(map(len, values._namedtuple_classes))
     assert remembered <= values.MAX_REMEMBERED_FIELDS
+
+
+@pytest.mark.parametrize("name", BSON_VALUES)
+def test_a_bson_value_stays_as_it_came_where_bson_is_not_loaded(monkeypatch, name):
+    encoded = encode_document({"value": BSON_VALUES[name]})
+    monkeypatch.delitem(sys.modules, "bson")
+    back = decode_document(encoded)
+    assert type(back["value"]) is BsonValue
+    assert encode_in_standard_library(back) == encoded
