@@ -6,6 +6,7 @@ import sys
 import textwrap
 import zipfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -65,16 +66,16 @@ class BareLoader(PodLoader):
 LoadPod = Callable[..., BareLoader]
 
 
-@pytest.fixture
-def bare_loader(tmp_path: Path) -> Iterator[LoadPod]:
-    """Return a function from the source of a pod.py to its loader; all end with the test."""
+@contextmanager
+def make_loaders(pods_directory: Path) -> Iterator[LoadPod]:
+    """Give a function from the source of a pod.py to its loader; all are unloaded at the end."""
     loaders: list[BareLoader] = []
 
     def make(source: str, name: str = "subject", **options: Any) -> BareLoader:
-        folder = tmp_path / "pods" / name
+        folder = pods_directory / name
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "pod.py").write_text(textwrap.dedent(source), encoding="utf-8")
-        loaders.append(BareLoader(name, pods_directory=tmp_path / "pods", **options))
+        loaders.append(BareLoader(name, pods_directory=pods_directory, **options))
         return loaders[-1]
 
     yield make
@@ -83,10 +84,20 @@ def bare_loader(tmp_path: Path) -> Iterator[LoadPod]:
 
 
 @pytest.fixture
-def bare_pod(bare_loader: LoadPod) -> Callable[..., Any]:
+def bare_loader(tmp_path: Path) -> Iterator[LoadPod]:
+    """Return a function from the source of a pod.py to its loader."""
+    with make_loaders(tmp_path / "pods") as make:
+        yield make
+
+
+@pytest.fixture
+def bare_pod(bare_loader: LoadPod) -> Callable[..., Pod]:
     """Return a function from the source of a pod.py to the loaded pod."""
+    return lambda source, name="subject", **options: bare_loader(source, name, **options).load_pod()
 
-    def load(source: str, name: str = "subject", **options: Any) -> Pod:
-        return bare_loader(source, name, **options).load_pod()
 
-    return load
+@pytest.fixture(scope="module")
+def module_loader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LoadPod]:
+    """Return the same as ``bare_loader``, for pods that the tests of a module share."""
+    with make_loaders(tmp_path_factory.mktemp("pods")) as make:
+        yield make

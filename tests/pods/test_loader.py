@@ -56,7 +56,7 @@ def test_a_pod_is_created_loaded_called_and_unloaded(
     assert loader.state == "STOPPED"
     assert not (tmp_path / "pods").exists()
     with pytest.raises(PodNotFoundError):
-        loader.folder
+        assert loader.folder
     pod = loader.load_pod()
     assert isinstance(pod, Pod)
     assert scope["greeter"] is pod
@@ -255,7 +255,7 @@ def test_a_pod_that_offers_nothing_says_so(bare_pod: LoadPod) -> None:
     pod = bare_pod("")
     assert dir(pod) == []
     with pytest.raises(AttributeError, match="it offers: nothing"):
-        pod.anything
+        assert pod.anything
 
 
 def test_a_function_may_have_any_name_a_loader_has(bare_pod: LoadPod) -> None:
@@ -323,7 +323,7 @@ def test_an_interpreter_that_is_not_there_is_a_start_error(
     bare_loader: LoadPod, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "executable", "/nowhere/bin/python")
-    with pytest.raises(PodStartError, match='cannot start /nowhere.*run "pypods sync subject"'):
+    with pytest.raises(PodStartError, match=r'cannot start /nowhere.*run "pypods sync subject"'):
         bare_loader("").load_pod()
 
 
@@ -461,7 +461,9 @@ def test_a_pod_that_was_killed_while_idle_is_started_anew_by_the_next_call(
 def test_a_pod_that_was_killed_while_idle_is_described_anew(bare_loader: LoadPod) -> None:
     loader = bare_loader("def f():\n  'About f.'")
     pod = loader.load_pod()
-    os.kill(loader.pid, signal.SIGKILL)
+    pid = loader.pid
+    os.kill(pid, signal.SIGKILL)
+    assert wait_until_gone(pid)
     assert pod.f.__doc__ == "About f."
 
 
@@ -500,7 +502,7 @@ print(loader.pid, flush=True)
         ("sys.exit(3)", 3),
         ("subject.boom()", 1),
         ("t = threading.Thread(target=lambda: sys.exit(subject.f())); t.start(); t.join()", 0),
-        ("threading.Thread(target=subject.sleep, args=(60,), daemon=True).start(); time.sleep(.2)", 0),
+        ("t = threading.Thread(target=subject.sleep, args=(60,), daemon=True)\nt.start()", 0),
         ("threading.Thread(target=subject.sleep, args=(.3,)).start()", 0),
         ("del loader, subject", 0),
         ("import os; os._exit(5)", 5),
@@ -513,7 +515,7 @@ def test_however_the_host_exits_the_pod_ends_and_nothing_hangs(
 ) -> None:
     bare_loader("import time\ndef f(): return 1\ndef boom(): 1 / 0\ndef sleep(s): time.sleep(s)\n")
     done = subprocess.run(
-        [sys.executable, "-c", HOST + ending, tmp_path / "pods"],
+        [sys.executable, "-c", f"{HOST}{ending}\ntime.sleep(.1)", tmp_path / "pods"],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
         capture_output=True,
         text=True,

@@ -88,7 +88,7 @@ class PodFunction:
         self._timeout = timeout
         self._description: FunctionDescription | None = None
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         """Call the function in the pod.
 
         Raises what it raised, as PodCallError and as the builtin exception it was; PodDiedError,

@@ -51,7 +51,7 @@ def _build(document: dict[str, Any], pod_name: str, origin: str, budget: int) ->
         for child in _documents(document, "exceptions")
         if budget > 1
     ]
-    error = _instance(_text(document, "builtin"), args, text, children)
+    error = _instance(_text(document, "builtin"), args, children)
     error.pod_name = pod_name
     error.type_name = name if module == "builtins" else f"{module}.{name}"
     error.remote_traceback = traceback
@@ -74,9 +74,7 @@ def _build(document: dict[str, Any], pod_name: str, origin: str, budget: int) ->
     return error
 
 
-def _instance(
-    builtin: str, args: list[Any], text: str, children: list[PodCallError]
-) -> PodCallError:
+def _instance(builtin: str, args: list[Any], children: list[PodCallError]) -> PodCallError:
     cls = _mirrored_class(builtin) if builtin in _BUILTIN_ERRORS else PodCallError
     if children and issubclass(cls, BaseExceptionGroup) and args and isinstance(args[0], str):
         return cls(args[0], children)
@@ -84,7 +82,10 @@ def _instance(
         error = cls(*args)
         str(error)
     except Exception:  # noqa: BLE001 - a builtin that wants other arguments, and checks them
-        error = PodCallError(text)
+        if issubclass(cls, BaseExceptionGroup):
+            cls = PodCallError  # There is no group of none.
+        error = cls.__new__(cls)
+    error.args = tuple(args)
     return error
 
 
