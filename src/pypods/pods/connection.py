@@ -29,8 +29,11 @@ class FrameChannel(Protocol):
     def send(self, frame: bytes, deadline: float | None = None) -> None:
         """Write a whole frame."""
 
-    def post(self, frame: bytes, deadline: float) -> None:
-        """Write a frame by the deadline or before the next one."""
+    def post(self, frame: bytes) -> None:
+        """Let a frame follow what is being sent."""
+
+    def flush(self, deadline: float) -> None:
+        """Write what was posted, as far as that goes by the deadline."""
 
     def receive_frames(self, deadline: float | None = None) -> list[bytes]:
         """Return the next frames, waiting for the first."""
@@ -97,9 +100,11 @@ class Connection:
 
     def post(self, frame: bytes, deadline: float) -> None:
         """Send a frame that has no reply, by the deadline or before the next one."""
-        self._wait_for_senders(deadline)
-        with self._sending:
-            self._channel.post(frame, deadline)
+        self._channel.post(frame)
+        with contextlib.suppress(DeadlineError):
+            self._wait_for_senders(deadline)
+            with self._sending:
+                self._channel.flush(deadline)
 
     def _wait_for_senders(self, deadline: float) -> None:
         # Not held from here on: only "with" takes a lock that Ctrl-C cannot leave locked.

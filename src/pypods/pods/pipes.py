@@ -92,18 +92,24 @@ class PodPipes:
             self.torn = len(frame) > select.PIPE_BUF
             raise
         if written < len(frame):
-            self._unsent.append(memoryview(frame)[written:])
+            # Before what was posted meanwhile.
+            self._unsent.appendleft(memoryview(frame)[written:])
             try:
                 self._send_rest(deadline)
             except DeadlineError as exc:
-                exc.begun = len(self._unsent[-1]) < len(frame)
-                if not exc.begun:
-                    self._unsent.clear()
-                raise
+                rest = self._unsent[0]
+                if rest.obj is frame:
+                    exc.begun = len(rest) < len(frame)
+                    if not exc.begun:
+                        self._unsent.popleft()
+                    raise
 
-    def post(self, frame: bytes, deadline: float) -> None:
-        """Write a frame by the deadline or, failing that, just before the next one."""
+    def post(self, frame: bytes) -> None:
+        """Let a frame follow what is being sent; any thread may do so, and none waits."""
         self._unsent.append(memoryview(frame))
+
+    def flush(self, deadline: float) -> None:
+        """Write what was posted, as far as the pod reads it by the deadline."""
         with contextlib.suppress(DeadlineError):
             self._send_rest(deadline)
 

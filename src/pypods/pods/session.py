@@ -226,9 +226,8 @@ class Session:
                 return True  # Answered meanwhile, or never sent.
             deadline = monotonic() + INTERRUPT_GRACE_SECONDS
             cancel = encode_in_standard_library({"kind": "cancel"})
-            connection.post(
-                numbered_frame(number, cancel), deadline if connection.is_oldest(number) else 0.0
-            )
+            patience = INTERRUPT_GRACE_SECONDS if connection.is_oldest(number) else 0.1
+            connection.post(numbered_frame(number, cancel), monotonic() + patience)
             self._process.signal(signal.SIGINT)
             while monotonic() < deadline:
                 with contextlib.suppress(DeadlineError):
