@@ -218,17 +218,18 @@ class PodPipes:
 
     def close_stdin(self) -> None:
         """Tell the worker that no more calls come."""
-        if self._stdin_fd >= 0:
-            os.close(self._stdin_fd)
-            self._stdin_fd = -1
+        fd, self._stdin_fd = self._stdin_fd, -1
+        if fd >= 0:
+            os.close(fd)
 
     def close(self) -> None:
         """Close every descriptor; once."""
         self.close_stdin()
-        for fd in (self._stdout_fd, self._stderr_fd, self._pid_fd):
+        fds = self._stdout_fd, self._stderr_fd, self._pid_fd
+        self._stdout_fd = self._stderr_fd = self._pid_fd = -1
+        for fd in fds:
             if fd >= 0:
                 os.close(fd)
-        self._stdout_fd = self._stderr_fd = self._pid_fd = -1
 
 
 def _milliseconds_until(deadline: float | None) -> float | None:

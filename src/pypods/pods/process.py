@@ -137,9 +137,11 @@ class PodProcess:
         self._close_lifeline()
 
     def _close_lifeline(self) -> None:
-        if self._lifeline_fd >= 0:
-            os.close(self._lifeline_fd)
-            self._lifeline_fd = -1
+        # Noted before it is done: were it the other way round, Ctrl-C in between would let a
+        # number be closed twice, the second time as somebody else's.
+        fd, self._lifeline_fd = self._lifeline_fd, -1
+        if fd >= 0:
+            os.close(fd)
 
 
 def launch(command: list[str], *, variables: Mapping[str, str]) -> PodProcess:
@@ -172,7 +174,7 @@ def launch(command: list[str], *, variables: Mapping[str, str]) -> PodProcess:
             return PodProcess(popen, ours, token)
         except BaseException:
             os.killpg(popen.pid, signal.SIGKILL)
-            popen.communicate()
+            popen.wait()
             raise
     except BaseException:
         os.close(ours)

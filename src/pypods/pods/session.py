@@ -221,7 +221,8 @@ class Session:
         connection = self._connection
         try:
             if self._pipes.torn:
-                raise DeadlineError
+                self.kill("Ctrl-C struck while bytes were on their way")
+                return False
             if not connection.is_waited_for(number):
                 return True  # Answered meanwhile, or never sent.
             deadline = monotonic() + INTERRUPT_GRACE_SECONDS
@@ -310,6 +311,13 @@ class Session:
 
     def _finish(self, error: Exception) -> None:
         """End what is left, once; whoever comes second waits until it is done."""
+        try:
+            self._finish_once(error)
+        except BaseException:
+            self._finish_once(error)  # Ctrl-C meanwhile must leave nothing half ended.
+            raise
+
+    def _finish_once(self, error: Exception) -> None:
         with self._ending:
             if self._is_over:
                 return

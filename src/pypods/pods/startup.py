@@ -58,8 +58,12 @@ def start_session(
     try:
         with _launching:
             process = launch(command, variables=variables)
-            session = Session(pod_name, process, output, codec, max_frame_bytes)
-            _sessions.add(session)
+            try:
+                session = Session(pod_name, process, output, codec, max_frame_bytes)
+                _sessions.add(session)
+            except BaseException:
+                process.reap()
+                raise
     except OSError as exc:
         raise PodStartError(
             f'pod "{pod_name}": cannot start {python}: {exc.strerror}; run "pypods sync {pod_name}"'
