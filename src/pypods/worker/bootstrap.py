@@ -64,11 +64,11 @@ def main(arguments: "list[str]") -> None:
 def prepare_child() -> None:
     """Let a process that multiprocessing spawned find the pod's modules, as its parent does.
 
-    Such a process runs this file again under another name, with the pod's own ``sys.argv``.
+    Such a process runs this file again under another name.
     """
-    from pypods.worker.pod_module import register_pod
+    from pypods.worker.pod_module import FOLDER_VARIABLE, register_pod
 
-    register_pod(os.environ["PYPODS_POD"], os.path.dirname(sys.argv[0]))
+    register_pod(os.environ["PYPODS_POD"], os.environ[FOLDER_VARIABLE])
 
 
 if __name__ in ("__main__", "__mp_main__"):

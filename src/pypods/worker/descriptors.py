@@ -15,14 +15,14 @@ def take_over_standard_streams() -> tuple[int, int]:
     ``print``, C library or child process of the pod can read or write a frame. The copies are not
     inherited by child processes.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            # A pod that dies must not take its last words with it.
+            stream.reconfigure(line_buffering=True, errors="backslashreplace")  # type: ignore[union-attr]
     read_fd = os.dup(0)
     write_fd = os.dup(1)
     null_fd = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null_fd, 0)
     os.close(null_fd)
     os.dup2(2, 1)
-    for stream in (sys.stdout, sys.stderr):
-        if stream is not None:
-            # A pod that dies must not take its last words with it.
-            stream.reconfigure(line_buffering=True, errors="backslashreplace")  # type: ignore[union-attr]
     return read_fd, write_fd

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 __all__ = ["PodClasses", "import_pod", "offered_functions", "register_pod", "run_as_script"]
 
+#: Tells a child of the pod that runs our bootstrap again where the pod lies.
+FOLDER_VARIABLE = "PYPODS_POD_FOLDER"
 _FUNCTION_TYPES = (FunctionType, BuiltinFunctionType, MethodType)
 
 
@@ -25,6 +27,7 @@ def register_pod(name: str, folder: str) -> None:
     """
     pods = ModuleType("pods", "The pods; in this process, one.")
     pods.__path__ = []
+    os.environ[FOLDER_VARIABLE] = folder
     sys.modules["pods"] = pods
     if folder not in sys.path:
         sys.path.append(folder)
