@@ -134,6 +134,7 @@ class PodProcess:
     def forget(self) -> None:
         """In a forked child: the process is the parent's, and its end is the parent's business."""
         self._popen.returncode = 0
+        self._token = ""
         self._close_lifeline()
 
     def _close_lifeline(self) -> None:
@@ -173,8 +174,8 @@ def launch(command: list[str], *, variables: Mapping[str, str]) -> PodProcess:
                 kill_group_at_end(theirs, popen.pid)
             return PodProcess(popen, ours, token)
         except BaseException:
-            os.killpg(popen.pid, signal.SIGKILL)
-            popen.wait()
+            with popen:
+                os.killpg(popen.pid, signal.SIGKILL)
             raise
     except BaseException:
         os.close(ours)
