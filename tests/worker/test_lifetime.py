@@ -71,6 +71,8 @@ def test_elsewhere_a_thread_waits_for_the_end(lifeline, monkeypatch):
     os.close(write_fd)
     assert came.wait(20)
     assert killed == [(os.getpgrp(), signal.SIGKILL)]
+    lifetime._wait_for_end(read_fd)  # What the thread does.
+    assert len(killed) == 2
 
 
 @linux_only

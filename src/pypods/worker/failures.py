@@ -87,10 +87,10 @@ def _notes(error: BaseException) -> list[Any]:
 
 def _nearest_builtin(cls: type) -> str:
     """Return the name of the first builtin class among the exception's own and its bases."""
-    for base in cls.__mro__:
-        if getattr(builtins, base.__name__, None) is base:
-            return str(base.__name__)
-    return "BaseException"
+    builtin: str = next(
+        base.__name__ for base in cls.__mro__ if vars(builtins).get(base.__name__) is base
+    )
+    return builtin
 
 
 def _sendable(value: Any) -> Any:

@@ -181,3 +181,7 @@ def interrupt_me():
 
 def limits():
     return sys.getrecursionlimit()
+
+
+def fail_large(size):
+    raise ValueError("y" * 100, b"x" * size)
