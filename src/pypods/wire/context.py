@@ -12,7 +12,10 @@ TYPE_CHECKING = False  # As typing has it, without importing typing into every w
 if TYPE_CHECKING:
     from typing import Any, Callable
 
-__all__ = ["EncodeContext", "current"]
+__all__ = ["SHARED_MINIMUM_BYTES", "EncodeContext", "current"]
+
+#: From here on a binary leaves the frame, where there is shared memory.
+SHARED_MINIMUM_BYTES = 65_536
 
 
 class EncodeContext(_local):
@@ -22,7 +25,7 @@ class EncodeContext(_local):
     encode never runs inside another one of the same thread.
     """
 
-    #: Where large binaries go instead of into the frame (``pypods.wire.arena.ArenaWriter``).
+    #: Where large binaries go instead of into the frame (``pypods.wire.arena.Parcel``).
     arena: Any = None
     #: Asked for a value that ``reduce`` does not know: its kind and content, or None.
     export: Callable[[Any], tuple[bytes, object] | None] | None = None

@@ -13,6 +13,7 @@ import sys
 from struct import Struct
 
 from pypods.errors import ProtocolError, ValueTransferError
+from pypods.wire.context import SHARED_MINIMUM_BYTES, current
 from pypods.wire.rows import MINIMUM_ROWS, pack_list
 from pypods.wire.values import (
     ARRAY_KINDS,
@@ -142,6 +143,10 @@ def _encode_element(key: bytes, value: Any, depth: int) -> bytes:
         return b"\x08" + key + (b"\x01" if value else b"\x00")
     if cls is bytes:
         data = value
+        if len(data) >= SHARED_MINIMUM_BYTES and current.arena is not None:
+            content = current.arena.export(b"y", data)
+            if content is not None:
+                return _binary(key, b"B" + content)
         return b"\x05" + key + _pack_int32(len(data)) + b"\x00" + data
     if depth >= MAX_DEPTH:
         raise _TooDeepError
@@ -177,9 +182,13 @@ def _encode_packed(key: bytes, values: list[Any], depth: int) -> bytes | None:
         return None
     kind, content = packed
     encode: Any = _encode_dict if kind == b"R" else _encode_list
+    parcel = current.arena
+    mark = 0 if parcel is None else len(parcel.serials)
     try:
         return _binary(key, kind + encode(content, depth + 1))
     except ValueTransferError:
+        if parcel is not None:
+            parcel.roll_back(mark)
         return None  # Written as an array, the place of what cannot cross is the list's own.
 
 

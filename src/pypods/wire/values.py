@@ -29,6 +29,9 @@ e     enum member                         document: module, qualname, name, valu
 c     dataclass instance                  document: module, qualname, fields
 V     long list of values of one type     array: one column (see pypods.wire.rows)
 R     long list of like dicts or tuples   document: keys, count, columns
+B     large bytes, bytearray, data        bytes: a block of memory (see pypods.wire.buffers)
+v, a  memoryview, array.array             document: format and shape, or typecode; data
+A, g  NumPy's array, NumPy's scalars      document: dtype, shape, data (see pypods.wire.arrays)
 ====  ==================================  =====================================================
 
 A class is never imported or looked up by a name from the wire: an enum member or a dataclass
@@ -64,9 +67,9 @@ __all__ = [
     "shown",
 ]
 
-BYTES_KINDS = frozenset(b"ijubDdTExp.I")
+BYTES_KINDS = frozenset(b"ijubDdTExp.IB")
 ARRAY_KINDS = frozenset(b"tsfmorlqV")
-DOCUMENT_KINDS = frozenset(b"necR")
+DOCUMENT_KINDS = frozenset(b"necRvaAg")
 
 MAX_SHOWN_CHARACTERS = 80
 MAX_NAMEDTUPLE_FIELDS = 4096
@@ -167,7 +170,12 @@ class BsonValue:
 
 
 class Classes:
-    """The classes that one side is willing to rebuild: by default none."""
+    """What one side lends to rebuild values: classes, by default none, and shared memory."""
+
+    #: Where the blocks are that frames refer to (``pypods.wire.shared.SharedMemory``).
+    shared: Any = None
+    #: Whether arrays and views arrive writable.
+    writable = False
 
     def find(self, module: str, qualname: str) -> type | None:  # noqa: ARG002 - for others
         """Return this side's class of that name, or None."""
@@ -212,6 +220,9 @@ def _find_reducer(cls: Any) -> Any:
         return _reduce_enum
     if "__dataclass_fields__" in cls.__dict__ and not issubclass(cls, _HOLDS_MORE_THAN_FIELDS):
         return _reduce_dataclass
+    numpy = sys.modules.get("numpy")
+    if numpy is not None and cls.__module__ == "numpy" and issubclass(cls, numpy.generic):
+        return _arrays().reduce_scalar
     return None
 
 
@@ -355,13 +366,27 @@ def _reduce_enum_member(value: Any) -> Any:
     }
 
 
+def _buffers() -> Any:
+    """Return the module of binaries, loaded when the first one crosses."""
+    from pypods.wire import buffers
+
+    return buffers
+
+
+def _arrays() -> Any:
+    from pypods.wire import arrays
+
+    return arrays
+
+
 _reduce_dict = _reduce_pairs(b"m")
 
 _REDUCERS: dict[Any, Callable[[Any], Any]] = {
     int: _reduce_int,
     str: lambda value: (b"u", value.encode("utf-8", "surrogatepass")),
     complex: lambda value: (b"j", _complex.pack(value.real, value.imag)),
-    bytearray: lambda value: (b"b", bytes(value)),
+    bytearray: lambda value: _buffers().reduce_bytearray(value),
+    memoryview: lambda value: _buffers().reduce_memoryview(value),
     type(...): lambda value: (b".", b""),
     tuple: lambda value: (b"t", list(value)),
     set: lambda value: (b"s", list(value)),
@@ -395,6 +420,11 @@ _REDUCERS_BY_NAME: dict[tuple[str, str], Callable[[Any], Any]] = {
     ("fractions", "Fraction"): lambda v: (b"q", [v.numerator, v.denominator]),
     ("collections", "OrderedDict"): _reduce_pairs(b"o"),
     ("bson.int64", "Int64"): lambda v: (b"I", _int64.pack(v)),
+    ("array", "array"): lambda v: _buffers().reduce_array(v),
+    ("pypods.wire.buffers", "Reference"): lambda v: (b"B", v.content),
+    ("pypods.wire.arrays", "ArrayValue"): lambda v: _arrays().reduce_array_value(v),
+    ("pypods.wire.arrays", "ScalarValue"): lambda v: _arrays().reduce_scalar_value(v),
+    ("numpy", "ndarray"): lambda v: _arrays().reduce_ndarray(v),
 }
 for _letter, _name in _PATH_CLASSES.items():
     for _module in ("pathlib", "pathlib._local"):  # The second is where Python 3.13 defines them.
@@ -650,6 +680,11 @@ _REBUILDERS: dict[int, Callable[[Any, Any], Any]] = {
     ord("n"): _rebuild_namedtuple,
     ord("e"): _rebuild_enum,
     ord("c"): _rebuild_record,
+    ord("B"): lambda data, classes: _buffers().rebuild_block(data, classes),
+    ord("v"): lambda content, classes: _buffers().rebuild_memoryview(content, classes),
+    ord("a"): lambda content, classes: _buffers().rebuild_array(content, classes),
+    ord("A"): lambda content, classes: _arrays().rebuild_ndarray(content, classes),
+    ord("g"): lambda content, classes: _arrays().rebuild_scalar(content, classes),
     ord("V"): lambda content, classes: list_from_column(content),
     ord("R"): lambda content, classes: rows_from_content(content),
 }

@@ -1,0 +1,359 @@
+"""Shared memory for large binaries: blocks, loans and their release; nothing of values.
+
+An *arena* is one anonymous file of a fixed size (``memfd_create``) that both sides map: no name,
+nothing in ``/dev/shm``, gone with the last process that has it. There is one for each direction.
+Its writer alone decides where blocks lie (``ArenaWriter``). Its reader is told serial, offset and
+length of a block in a frame, uses the block where it lies, and gives it back once the last object
+that looks into it is collected (``ArenaReader``). What is given back is said in a ``release`` frame
+that travels in front of the next frame, so it costs no system call, and no finalizer ever sends.
+
+A serial is used once, so a release that comes twice, or of what was never lent, says nothing.
+"""
+
+from __future__ import annotations
+
+from _thread import allocate_lock
+from bisect import bisect_left
+from collections import deque
+from struct import Struct
+
+from pypods.errors import ProtocolError, ValueTransferError
+
+TYPE_CHECKING = False  # As typing has it, without importing typing into every worker.
+if TYPE_CHECKING:
+    from typing import Any
+
+__all__ = [
+    "BLOCK_BYTES",
+    "DEFAULT_MAX_SHARED_BYTES",
+    "REFERENCE",
+    "Arena",
+    "ArenaReader",
+    "ArenaWriter",
+    "Parcel",
+]
+
+DEFAULT_MAX_SHARED_BYTES = 2**30
+#: Blocks begin and end on these: a page, on every system there is with arenas.
+BLOCK_BYTES = 4096
+#: Of a writer's free blocks this share of the arena stays warm; more goes back to the system.
+WARM_SHARE = 4
+#: Copies of at least this many bytes are worth huge pages: to copy 64 MiB into new memory takes
+#: 31 ms in pages of 4 KiB and 6 ms in huge ones; but ctypes must be imported for it.
+MINIMUM_HUGE_BYTES = 2**22
+MADV_REMOVE = 9
+
+#: What a frame says of a block: what to make of it, then serial, offset and length.
+REFERENCE = Struct("<cQQQ")
+
+_serial = Struct("<Q")
+
+
+class Arena:
+    """A descriptor of shared memory, mapped when it is first used."""
+
+    def __init__(self, fd: int, size: int) -> None:
+        self.size = size
+        self._fd = fd
+        self._mapping: Any = None
+        self._lock = allocate_lock()
+
+    @property
+    def mapping(self) -> Any:
+        """The ``mmap`` of the whole. Raises OSError where it cannot be had, or is closed."""
+        if self._mapping is None:
+            from mmap import mmap
+            from os import close
+
+            with self._lock:
+                if self._mapping is None:
+                    if self._fd < 0:
+                        raise OSError("the shared memory is closed")
+                    try:
+                        self._mapping = mmap(self._fd, self.size)
+                    except ValueError as exc:
+                        raise OSError(str(exc)) from exc
+                    close(self._fd)  # The mapping has a descriptor of its own.
+                    self._fd = -1
+        return self._mapping
+
+    @property
+    def is_mapped(self) -> bool:
+        """Whether anything large has crossed."""
+        return self._mapping is not None
+
+    def close(self) -> None:
+        """Let go of it; what still looks into it keeps its mapping."""
+        with self._lock:
+            self._mapping = None
+            if self._fd >= 0:
+                from os import close
+
+                close(self._fd)
+                self._fd = -1
+
+
+# Writing ---------------------------------------------------------------------------------------
+
+
+class ArenaWriter:
+    """Decides where blocks lie: first fit, free neighbours joined; any thread may use it."""
+
+    def __init__(self, arena: Arena) -> None:
+        self.arena = arena
+        #: Bytes in blocks that are lent.
+        self.used_bytes = 0
+        self._lent: dict[int, tuple[int, int]] = {}
+        self._next_serial = 1
+        # Free blocks below _end, by offset; from _end on, nothing was ever written.
+        self._offsets: list[int] = []
+        self._sizes: list[int] = []
+        self._end = 0
+        # Those of them whose pages were given back to the system.
+        self._cold: set[int] = set()
+        self._lock = allocate_lock()
+
+    def allocate(self, length: int) -> tuple[int, int] | None:
+        """Return serial and offset of a new block, or None where none is free or can be had."""
+        size = -(-length // BLOCK_BYTES) * BLOCK_BYTES
+        with self._lock:
+            offset = self._find(size)
+            if offset is None:
+                return None
+            serial = self._next_serial
+            self._next_serial += 1
+            self._lent[serial] = (offset, size)
+            self.used_bytes += size
+            return serial, offset
+
+    def _find(self, size: int) -> int | None:
+        sizes = self._sizes
+        for index, free in enumerate(sizes):
+            if free >= size:
+                offset = self._offsets[index]
+                self._cold.discard(offset)
+                if free == size:
+                    del self._offsets[index], sizes[index]
+                else:
+                    self._offsets[index] += size
+                    sizes[index] -= size
+                return offset
+        offset = self._end
+        if offset + size > self.arena.size:
+            return None
+        self._end += size
+        return offset
+
+    def release(self, serials: Any) -> None:
+        """Take blocks back; serials that are not lent are ignored."""
+        with self._lock:
+            for serial in serials:
+                block = self._lent.pop(serial, None)
+                if block is not None:
+                    self.used_bytes -= block[1]
+                    self._insert(*block)
+            self._give_pages_back()
+
+    def release_packed(self, packed: bytes) -> None:
+        """Take back the blocks that a ``release`` frame names. Raises ProtocolError."""
+        if type(packed) is not bytes or len(packed) % _serial.size:
+            raise ProtocolError("a release names no blocks")
+        self.release([serial for (serial,) in _serial.iter_unpack(packed)])
+
+    def _insert(self, offset: int, size: int) -> None:
+        offsets, sizes = self._offsets, self._sizes
+        index = bisect_left(offsets, offset)
+        if index < len(offsets) and offset + size == offsets[index]:
+            self._cold.discard(offsets[index])
+            size += sizes[index]
+            del offsets[index], sizes[index]
+        if index and offsets[index - 1] + sizes[index - 1] == offset:
+            self._cold.discard(offsets[index - 1])
+            sizes[index - 1] += size
+        else:
+            offsets.insert(index, offset)
+            sizes.insert(index, size)
+
+    def _give_pages_back(self) -> None:
+        """Return the pages of free blocks to the system, but for those the next ones will use."""
+        limit = self.arena.size // WARM_SHARE
+        if self._end - self.used_bytes <= limit or not self.arena.is_mapped:
+            return
+        warm = 0
+        for index, (offset, size) in enumerate(zip(self._offsets, self._sizes)):
+            if offset in self._cold:
+                continue
+            keep = min(size, (limit - warm) // BLOCK_BYTES * BLOCK_BYTES)
+            warm += keep
+            if keep == size:
+                continue
+            try:
+                self.arena.mapping.madvise(MADV_REMOVE, offset + keep, size - keep)
+            except (OSError, AttributeError):
+                return  # A system without it: the pages stay, within the arena's size.
+            if offset + size == self._end:
+                # What follows the last block was never written, or is as if it never was.
+                self._end = offset + keep
+                self._sizes[index] = keep
+            elif not keep:
+                self._cold.add(offset)
+        while self._offsets and (not self._sizes[-1] or self._offsets[-1] in self._cold):
+            if self._offsets[-1] + self._sizes[-1] != self._end:
+                break
+            self._sizes.pop()
+            self._end = self._offsets.pop()
+            self._cold.discard(self._end)
+
+
+class Parcel:
+    """What one encode puts into an arena: all of it is taken back if the encode fails."""
+
+    __slots__ = ("_writer", "max_inline_bytes", "serials")
+
+    def __init__(self, writer: ArenaWriter, *, max_inline_bytes: int) -> None:
+        self._writer = writer
+        #: What the frame can take of what finds no room here.
+        self.max_inline_bytes = max_inline_bytes
+        self.serials: list[int] = []
+
+    def reserve(self, length: int) -> tuple[int, int, Any] | None:
+        """Return serial, offset and mapping of a block to write, or None if there is no room."""
+        block = self._writer.allocate(length)
+        if block is None:
+            return None
+        self.serials.append(block[0])
+        try:
+            return block[0], block[1], self._writer.arena.mapping
+        except OSError:  # Closed meanwhile, or no address space for it: the frame takes the value.
+            self.roll_back(len(self.serials) - 1)
+            return None
+
+    def export(self, letter: bytes, data: Any) -> bytes | None:
+        """Write the bytes of a C-contiguous buffer; return what refers to them, None for no room.
+
+        That is the content of kind ``B``, see :mod:`pypods.wire.buffers`.
+        """
+        length = data.nbytes if type(data) is memoryview else len(data)
+        block = self.reserve(length)
+        if block is None:
+            return None
+        mapping, offset = block[2], block[1]
+        mapping[offset : offset + length] = data
+        return self.refer(letter, block, length)
+
+    @staticmethod
+    def refer(letter: bytes, block: tuple[int, int, Any], length: int) -> bytes:
+        """Return what refers to a block that ``reserve`` gave."""
+        return REFERENCE.pack(letter, block[0], block[1], length)
+
+    def roll_back(self, mark: int = 0) -> None:
+        """Take back what was put since there were ``mark`` blocks in here."""
+        taken_back = self.serials[mark:]
+        del self.serials[mark:]
+        self._writer.release(taken_back)
+
+
+# Reading ---------------------------------------------------------------------------------------
+
+
+def _find_lend() -> Any:
+    try:
+        from pypods.wire.loans import lend
+    except ImportError:  # A Python that was built without ctypes.
+        return None
+    return lend
+
+
+class ArenaReader:
+    """Uses blocks of the other side's arena; any thread may use it."""
+
+    def __init__(self, arena: Arena, *, writable: bool = False) -> None:
+        self.arena = arena
+        #: Whether views may be written to; else they are read-only.
+        self.writable = writable
+        #: Bytes in blocks that the other side was not yet told it may have back.
+        self.held_bytes = 0
+        #: Serials to tell it. Finalizers run anywhere, so they take no lock and only append.
+        self.returned: deque[int] = deque()
+        self._held: dict[int, int] = {}
+        #: The blocks that somebody here looks into, by serial (``pypods.wire.loans``).
+        self.loans: dict[int, Any] = {}
+        self._lock = allocate_lock()
+
+    def _enter(self, serial: int, offset: int, length: int) -> Any:
+        """Enter a block in the books and return the mapping. Raises ProtocolError."""
+        size = self.arena.size
+        if not 0 < length <= size or offset > size - length:
+            raise ProtocolError(
+                f"a block of {length} bytes at {offset} is not within the {size} shared bytes"
+            )
+        try:
+            mapping = self.arena.mapping
+        except OSError as exc:
+            raise ValueTransferError(
+                f"shared memory cannot be had here ({exc}); max_shared_bytes=0 does without"
+            ) from None
+        with self._lock:
+            if serial in self._held:
+                raise ProtocolError("a block is lent twice")
+            # Blocks lent at one time do not overlap; else a small frame could make this side copy
+            # one block any number of times.
+            if self.held_bytes + length > size:
+                raise ProtocolError("more is lent than there are shared bytes")
+            self._held[serial] = length
+            self.held_bytes += length
+        return mapping
+
+    def copy(self, serial: int, offset: int, length: int) -> bytes:
+        """Return a copy of a block, which is given back at once."""
+        mapping = self._enter(serial, offset, length)
+        try:
+            if length >= MINIMUM_HUGE_BYTES:
+                from pypods.wire.huge_pages import copy_block
+
+                return copy_block(mapping, offset, length)
+            copied: bytes = mapping[offset : offset + length]
+            return copied
+        finally:
+            self.returned.append(serial)
+
+    def copy_into(self, take: Any, serial: int, offset: int, length: int) -> None:
+        """Let ``take`` copy from a view of a block, which is given back afterwards."""
+        mapping = self._enter(serial, offset, length)
+        try:
+            with memoryview(mapping) as whole, whole[offset : offset + length] as block:
+                take(block)
+        finally:
+            self.returned.append(serial)
+
+    def view(self, serial: int, offset: int, length: int) -> Any:
+        """Return a view of a block, which is given back when its last user is collected.
+
+        Where half of the arena is held, it is a view of a copy: the other side shall have room.
+        """
+        lend = _find_lend()
+        if lend is None or self.held_bytes + length > self.arena.size // 2:
+            copied = self.copy(serial, offset, length)
+            return memoryview(bytearray(copied) if self.writable else copied)
+        mapping = self._enter(serial, offset, length)
+        view = lend(self, mapping, serial, offset, length)
+        return view if self.writable else view.toreadonly()
+
+    def give_back(self, serial: int) -> None:
+        """Give back a block, unless somebody here looks into it: then its last user does."""
+        if serial not in self.loans:
+            self.returned.append(serial)
+
+    def take_returned(self, limit: int) -> bytes:
+        """Return at most ``limit`` serials to tell the other side, packed."""
+        serials: list[int] = []
+        with self._lock:
+            while self.returned and len(serials) < limit:
+                serial = self.returned.popleft()
+                self.held_bytes -= self._held.pop(serial, 0)
+                serials.append(serial)
+        return b"".join(map(_serial.pack, serials))
+
+    def pin(self) -> None:
+        """Never give back what is held now: another process has come to look into it too."""
+        self.loans.clear()

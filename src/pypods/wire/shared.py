@@ -1,0 +1,145 @@
+"""Shared memory as one side of a connection uses it: both directions; nothing of who sends.
+
+Around an encode, ``pack``. In front of a frame that goes out, ``with_releases``, if ``returned``
+holds anything. For a frame that was packed and never sent, ``take_back``; for one that arrived and
+is dropped without being decoded, or could not be, ``discard``.
+"""
+
+from __future__ import annotations
+
+from struct import Struct
+from struct import error as struct_error
+
+from pypods.wire.arena import REFERENCE, Arena, ArenaReader, ArenaWriter, Parcel
+from pypods.wire.context import current
+from pypods.wire.documents import KIND_SUBTYPE, encode_document
+from pypods.wire.values import ARRAY_KINDS, DOCUMENT_KINDS
+
+TYPE_CHECKING = False  # As typing has it, without importing typing into every worker.
+if TYPE_CHECKING:
+    from typing import Any, Callable
+
+__all__ = ["SharedMemory", "references_in"]
+
+#: Serials in one ``release``; those that are left go with the next frame.
+MAX_RELEASED = 100_000
+#: A release's bytes besides its serials, and more.
+RELEASE_HEAD_BYTES = 64
+
+
+class SharedMemory:
+    """What one side writes into and what it reads from."""
+
+    def __init__(
+        self, outgoing: Arena, incoming: Arena, *, max_frame_bytes: int, writable: bool = False
+    ) -> None:
+        self.writer = ArenaWriter(outgoing)
+        self.reader = ArenaReader(incoming, writable=writable)
+        #: Not empty where the next frame should tell of returned blocks.
+        self.returned = self.reader.returned
+        self._max_inline_bytes = max_frame_bytes
+        self._max_released = min(MAX_RELEASED, (max_frame_bytes - RELEASE_HEAD_BYTES) // 8)
+
+    def pack(self, encode: Callable[..., bytes], *arguments: Any) -> bytes:
+        """Return what ``encode(*arguments)`` returns, with large binaries put into blocks."""
+        parcel = Parcel(self.writer, max_inline_bytes=self._max_inline_bytes)
+        before = current.arena
+        current.arena = parcel
+        try:
+            return encode(*arguments)
+        except BaseException:
+            parcel.roll_back()
+            raise
+        finally:
+            current.arena = before
+
+    def take_back(self, packed: bytes) -> None:
+        """Take back the blocks of a frame, or of a document in one, that was never sent."""
+        self.writer.release(references_in(packed))
+
+    def discard(self, frame: bytes) -> None:
+        """Give back the blocks of a frame that nobody will decode."""
+        for serial in references_in(frame):
+            self.reader.give_back(serial)
+
+    def with_releases(self, frame: bytes) -> bytes:
+        """Return a frame behind one that gives back the blocks that have no user any more."""
+        packed = self.reader.take_returned(self._max_released)
+        return encode_document({"kind": "release", "blocks": packed}) + frame if packed else frame
+
+    def release(self, packed: bytes) -> None:
+        """Take back what a ``release`` names. Raises ProtocolError."""
+        self.writer.release_packed(packed)
+
+    def close(self) -> None:
+        """Let go of both arenas; views that are in use stay readable."""
+        self.writer.arena.close()
+        self.reader.arena.close()
+
+
+_read_int32 = Struct("<i").unpack_from
+_BLOCK_KIND = ord("B")
+#: In every frame with a reference: the binary's subtype and the kind.
+_MARK = bytes([KIND_SUBTYPE, _BLOCK_KIND])
+#: Bytes of the BSON types of a fixed size.
+_FIXED_SIZES = {
+    0x01: 8,
+    0x07: 12,
+    0x08: 1,
+    0x09: 8,
+    0x0A: 0,
+    0x10: 4,
+    0x11: 8,
+    0x12: 8,
+    0x13: 16,
+}
+
+
+def references_in(document: bytes) -> list[int]:
+    """Return the serials of all blocks that a document refers to; decodes no value.
+
+    In a malformed document, it is those that come before what is wrong.
+    """
+    if _MARK not in document:
+        return []
+    found: list[int] = []
+    pending = [0]
+    try:
+        while pending:
+            _walk(document, pending.pop(), pending, found)
+    except (struct_error, IndexError, ValueError):
+        pass
+    return found
+
+
+def _walk(data: bytes, start: int, pending: list[int], found: list[int]) -> None:
+    """Look through the elements of one document or array; put those inside it into pending."""
+    last = start + _read_int32(data, start)[0] - 1
+    position = start + 4
+    while position < last:
+        kind = data[position]
+        position = data.index(0, position + 1, last) + 1
+        if kind in _FIXED_SIZES:
+            position += _FIXED_SIZES[kind]
+            continue
+        if kind == 0x0B:
+            position = data.index(0, data.index(0, position, last) + 1, last) + 1
+            continue
+        size = _read_int32(data, position)[0]
+        if size < 0:
+            raise ValueError("a length is negative")
+        if kind in (0x03, 0x04):
+            pending.append(position)
+            position += size
+        elif kind == 0x02:
+            position += 4 + size
+        elif kind == 0x05:
+            content = position + 5
+            if data[position + 4] == KIND_SUBTYPE and size:
+                if data[content] == _BLOCK_KIND:
+                    found.append(REFERENCE.unpack_from(data, content + 1)[1])
+                elif data[content] in ARRAY_KINDS or data[content] in DOCUMENT_KINDS:
+                    pending.append(content + 1)
+            position = content + size
+        else:
+            raise ValueError("there is no such type")
