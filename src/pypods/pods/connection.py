@@ -61,8 +61,8 @@ class Connection:
         self._channel = channel
         self._on_frame = on_frame
         self._sending = Lock()
-        # Knows its owner, so that Ctrl-C at any moment leaves no thread with it by accident.
-        self._reading: Any = RLock()
+        # Knows its owner: a handler of the host's logging, which the reader calls, may call too.
+        self._reading = RLock()
         #: Who waits, in the order in which the pod is sent their requests.
         self._waiters: dict[int, _Waiter] = {}
         self._abandoned: set[int] = set()
@@ -92,7 +92,7 @@ class Connection:
                 raise
             except Exception as exc:
                 del self._waiters[number]
-                if isinstance(exc, EndOfPipeError):
+                if type(exc) is EndOfPipeError:
                     # Not all of the frame is in the pipe: the pod cannot have begun with it.
                     raise NeverSentError from exc
                 raise
@@ -120,8 +120,12 @@ class Connection:
                 if reading.acquire(False) and waiter.frame is None and waiter.error is None:
                     self._read_until_answered(waiter, deadline)
             finally:
-                while reading._is_owned():
+                # Asking first whether it is held would give Ctrl-C a moment to leave it so.
+                try:
                     reading.release()
+                except RuntimeError:
+                    pass
+                else:
                     self._promote(number)
             if waiter.frame is not None:
                 self._waiters.pop(number, None)
