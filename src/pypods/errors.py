@@ -8,6 +8,7 @@
     │   └── InterpreterNotFoundError   no Python of the kind asked for
     ├── PodStartError             the pod's process or its pod.py did not come up
     ├── PodCallError              a function in the pod raised (also the builtin type it raised)
+    ├── HostCallError             in a pod: a function of the host that it called raised (likewise)
     ├── PodDiedError              the pod's process ended during a call
     ├── PodTimeoutError           a call took longer than it was given (also TimeoutError)
     ├── ProtocolError             what arrived is not the protocol
@@ -19,6 +20,7 @@ Runs in pods too: standard library only, Python 3.8 and later.
 from __future__ import annotations
 
 __all__ = [
+    "HostCallError",
     "InterpreterNotFoundError",
     "PodCallError",
     "PodDiedError",
@@ -71,6 +73,21 @@ class PodCallError(PodError):
 
     def __str__(self) -> str:
         return self.text or super().__str__()
+
+
+class HostCallError(PodError):
+    """A function of the host, passed to a pod and called there, raised.
+
+    Seen by the pod's own code. As with PodCallError, the instance is of the builtin type as well.
+    """
+
+    pod_name: str = ""
+    #: Qualified name of the original exception's class, as ``module.Class``.
+    type_name: str = ""
+    #: The traceback as the host would print it.
+    remote_traceback: str = ""
+    #: What ``str()`` of the original says.
+    text: str = ""
 
 
 class PodDiedError(PodError):

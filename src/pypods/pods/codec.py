@@ -7,7 +7,8 @@ by ``pypods.wire.documents``, whose bytes are the same for what both write.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import contextlib
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import bson
@@ -23,7 +24,7 @@ from pypods.wire.documents import encode_document as encode_in_standard_library
 from pypods.wire.rows import MINIMUM_ROWS
 from pypods.wire.values import NO_CLASSES, Classes
 
-__all__ = ["HostClasses", "HostCodec", "encode_document", "is_plain"]
+__all__ = ["HostClasses", "HostCodec", "encode_document", "encode_plain", "is_plain"]
 
 _PLAIN_SCALARS = frozenset({str, int, float, bool, type(None), bytes})
 #: Containers inside containers that the C codec is trusted with.
@@ -55,13 +56,17 @@ def is_plain(value: Any, depth: int = 0) -> bool:
 
 def encode_document(document: dict[str, Any]) -> bytes:
     """Return the bytes of a document; errors as of the standard library's codec."""
+    plain = encode_plain(document)
+    return encode_in_standard_library(document) if plain is None else plain
+
+
+def encode_plain(document: dict[str, Any]) -> bytes | None:
+    """Return the bytes of a document that the C codec keeps as it is, else None."""
     if is_plain(document):
-        try:
+        # A lone surrogate, a NUL in a key, an int beyond 64 bits: there is a kind for each.
+        with contextlib.suppress(BSONError, OverflowError, ValueError, RecursionError):
             return bson.encode(document)
-        except (BSONError, OverflowError, ValueError, RecursionError):
-            # A lone surrogate, a NUL in a key, an int beyond 64 bits: there is a kind for each.
-            return encode_in_standard_library(document)
-    return encode_in_standard_library(document)
+    return None
 
 
 class HostClasses(Classes):
@@ -69,17 +74,25 @@ class HostClasses(Classes):
 
     def __init__(self, types: Iterable[type] = ()) -> None:
         self._types = {cls.__qualname__: cls for cls in types}
+        #: Makes the iterator over a generator of the pod; set by the session.
+        self.open_stream: Callable[[dict[str, Any]], object] | None = None
 
     def find(self, module: str, qualname: str) -> type | None:  # noqa: ARG002
         """Return the named class of that qualified name, whatever the pod's module is called."""
         return self._types.get(qualname)
+
+    def take_handle(self, kind: int, content: dict[str, Any]) -> object:
+        """Return the iterator over a generator of the pod."""
+        if kind == ord("G") and self.open_stream is not None:
+            return self.open_stream(content)
+        return super().take_handle(kind, content)
 
 
 class HostCodec:
     """Decodes what one pod sends, willing to rebuild the classes given."""
 
     def __init__(self, classes: Classes = NO_CLASSES) -> None:
-        self._classes = classes
+        self.classes = classes
         registry = TypeRegistry([_KindDecoder(classes), _Int64Decoder()])
         self._options: CodecOptions[dict[str, Any]] = CodecOptions(
             type_registry=registry, uuid_representation=UuidRepresentation.STANDARD
@@ -93,7 +106,7 @@ class HostCodec:
             raise
         except Exception as exc:  # The C codec raises what a decoder raised, or its own errors.
             # The other codec says what is wrong, and tells a value from a broken frame.
-            decode_in_standard_library(frame, self._classes)
+            decode_in_standard_library(frame, self.classes)
             raise ProtocolError(f"malformed document: {exc}") from exc
 
 

@@ -7,16 +7,21 @@ those who wait reads for all, and hands on that duty when its own reply is there
 from __future__ import annotations
 
 import contextlib
+from collections import deque
 from collections.abc import Callable, Iterator
-from threading import Lock, RLock
+from threading import Condition, Lock, RLock, Thread
 from time import monotonic
 from typing import Any, Protocol
 
 from pypods.errors import ProtocolError
 from pypods.pods.pipes import DeadlineError, EndOfPipeError
-from pypods.wire.envelopes import frame_id
+from pypods.wire.envelopes import frame_id, is_reply
 
 __all__ = ["Connection", "NeverSentError"]
+
+
+#: How long the thread that reads for nobody in particular outlives its work.
+LATER_READER_SECONDS = 10.0
 
 
 class NeverSentError(EndOfPipeError):
@@ -42,11 +47,15 @@ class FrameChannel(Protocol):
 class _Waiter:
     """One caller: its reply or its error, and the lock it sleeps on."""
 
-    __slots__ = ("error", "frame", "wake_up")
+    __slots__ = ("error", "frame", "on_reply", "requests", "wake_up")
 
     def __init__(self) -> None:
         self.frame: bytes | None = None
         self.error: BaseException | None = None
+        #: What the pod asks before it replies.
+        self.requests: list[bytes] = []
+        #: Called with each frame, or with the error, in place of being waited for.
+        self.on_reply: Callable[[bytes | None, BaseException | None], None] | None = None
         self.wake_up: Any = None
 
 
@@ -67,21 +76,47 @@ class Connection:
         self._waiters: dict[int, _Waiter] = {}
         self._abandoned: set[int] = set()
         self._left_over: list[bytes] = []
+        #: Frames to go out before the next one, and requests that nobody waits for any more.
+        #: Finalizers fill both: they run at any moment, so they may do no more than append.
+        self.outbox: deque[bytes] = deque()
+        self.dropped: deque[int] = deque()
+        self._later = Condition()
+        self._later_reader: Thread | None = None
         self._error: BaseException | None = None
 
     # Requests ----------------------------------------------------------------------------------
 
     def exchange(self, number: int, frame: bytes, deadline: float | None = None) -> bytes:
-        """Send a request and return the reply of the same id.
+        """Send a request and return the reply of the same id, or what the pod asks before it.
 
-        Raises DeadlineError when the deadline passes; the reply may then still be waited for with
+        After the latter, ``answer`` and ``wait`` once more. Raises DeadlineError when the deadline passes; the reply may then still be waited for with
         ``wait``, or be given up with ``abandon``. Raises NeverSentError, or whatever ended the
         connection.
         """
+        self.begin(number, frame, deadline)
+        return self.wait(number, deadline)
+
+    def begin(
+        self,
+        number: int,
+        frame: bytes,
+        deadline: float | None = None,
+        on_reply: Callable[[bytes | None, BaseException | None], None] | None = None,
+    ) -> None:
+        """Send a request, to be waited for later; errors as of ``exchange``.
+
+        With ``on_reply`` nobody waits: it is called with each frame for this request, or with the
+        error that ended the connection, by whoever reads. It must be quick and must not raise.
+        """
+        while self.dropped:
+            self.abandon(self.dropped.popleft())
         if deadline is not None and self._sending.locked():
             self._wait_for_senders(deadline)
         with self._sending:
-            self._waiters[number] = _Waiter()
+            if self.outbox:
+                frame = b"".join([*self._take_outbox(), frame])
+            waiter = self._waiters[number] = _Waiter()
+            waiter.on_reply = on_reply
             try:
                 if self._error is not None:
                     raise NeverSentError from self._error
@@ -96,7 +131,19 @@ class Connection:
                     # Not all of the frame is in the pipe: the pod cannot have begun with it.
                     raise NeverSentError from exc
                 raise
-        return self.wait(number, deadline)
+        if on_reply is not None:
+            self._read_for_later()
+
+    def _take_outbox(self) -> Iterator[bytes]:
+        while self.outbox:
+            yield self.outbox.popleft()
+
+    def answer(self, frame: bytes, deadline: float | None = None) -> None:
+        """Send what the pod asked for; errors as of the channel's ``send``."""
+        if deadline is not None and self._sending.locked():
+            self._wait_for_senders(deadline)
+        with self._sending:
+            self._channel.send(frame, deadline)
 
     def post(self, frame: bytes, deadline: float) -> None:
         """Send a frame that has no reply, by the deadline or before the next one."""
@@ -112,12 +159,17 @@ class Connection:
         self._sending.release()
 
     def wait(self, number: int, deadline: float | None = None) -> bytes:
-        """Wait for a reply already asked for."""
+        """Wait for a reply already asked for, or for what the pod asks before it."""
         waiter = self._waiters[number]
         reading = self._reading
         while True:
             try:
-                if reading.acquire(False) and waiter.frame is None and waiter.error is None:
+                if (
+                    reading.acquire(False)
+                    and waiter.frame is None
+                    and waiter.error is None
+                    and not waiter.requests
+                ):
                     self._read_until_answered(waiter, deadline)
             finally:
                 # Asking first whether it is held would give Ctrl-C a moment to leave it so.
@@ -127,6 +179,8 @@ class Connection:
                     pass
                 else:
                     self._promote(number)
+            if waiter.requests:
+                return waiter.requests.pop(0)
             if waiter.frame is not None:
                 self._waiters.pop(number, None)
                 return waiter.frame
@@ -160,7 +214,7 @@ class Connection:
     def _read_until_answered(self, waiter: _Waiter, deadline: float | None) -> None:
         receive = self._channel.receive_frames
         try:
-            while waiter.frame is None:
+            while waiter.frame is None and not waiter.requests:
                 if self._error is not None:
                     raise self._error
                 if self._left_over:
@@ -178,7 +232,7 @@ class Connection:
                     raise
                 if deadline is not None and monotonic() >= deadline:
                     break  # Also when records come without end.
-            if waiter.frame is None:
+            if waiter.frame is None and not waiter.requests:
                 raise DeadlineError
         except DeadlineError:
             raise
@@ -211,8 +265,49 @@ class Connection:
             return
         if waiter.frame is not None:
             raise ProtocolError(f"two replies to call {number}")
-        waiter.frame = frame
-        self._rouse(waiter)
+        if is_reply(frame):
+            waiter.frame = frame
+        elif waiter.on_reply is None:
+            waiter.requests.append(frame)
+        if waiter.on_reply is None:
+            self._rouse(waiter)
+        else:
+            if waiter.frame is not None:
+                del self._waiters[number]
+            waiter.on_reply(frame, None)
+
+    def _read_for_later(self) -> None:
+        """See to it that somebody reads while there are requests that nobody waits for."""
+        with self._later:
+            if self._later_reader is None:
+                self._later_reader = Thread(
+                    target=self._read_while_unanswered, name="pypods-reader", daemon=True
+                )
+                self._later_reader.start()
+            self._later.notify()
+
+    def _first_for_later(self) -> _Waiter | None:
+        for number in list(self._waiters):
+            waiter = self._waiters.get(number)
+            if waiter is not None and waiter.on_reply is not None:
+                return waiter
+        return None
+
+    def _read_while_unanswered(self) -> None:
+        """Be the reader whenever nobody else is, as long as something is to come."""
+        while self._error is None:
+            with self._later:
+                waiter = self._first_for_later()
+                if waiter is None:
+                    self._later.wait(LATER_READER_SECONDS)
+                    waiter = self._first_for_later()
+                    if waiter is None:
+                        self._later_reader = None
+                        return
+            with contextlib.suppress(Exception), self._reading:  # It has failed all by now.
+                if waiter.frame is None and waiter.error is None:
+                    self._read_until_answered(waiter, None)
+            self._promote(0)
 
     # Sleeping and waking -----------------------------------------------------------------------
 
@@ -224,7 +319,7 @@ class Connection:
             lock.acquire()
             waiter.wake_up = lock
             # Whoever read till now may have left before there was a lock to rouse this one by.
-            if waiter.frame is not None or waiter.error is not None:
+            if waiter.frame is not None or waiter.error is not None or waiter.requests:
                 return
             if self._reading.acquire(False):
                 self._reading.release()
@@ -259,7 +354,12 @@ class Connection:
             waiter = self._waiters.get(number)
             if waiter is not None and waiter.frame is None:
                 waiter.error = error
+                if waiter.on_reply is not None:
+                    self._waiters.pop(number, None)
+                    waiter.on_reply(None, error)
                 self._rouse(waiter)
+        with self._later:
+            self._later.notify()
 
     @contextlib.contextmanager
     def no_sender(self, deadline: float) -> Iterator[bool]:

@@ -22,19 +22,22 @@ from pypods.errors import (
     ProtocolError,
     ValueTransferError,
 )
-from pypods.pods.codec import HostCodec, encode_document
+from pypods.pods.codec import HostClasses, HostCodec
 from pypods.pods.connection import Connection, NeverSentError
+from pypods.pods.handles import Handles
 from pypods.pods.output import PodOutput
 from pypods.pods.pipes import DeadlineError, EndOfPipeError, PodPipes
 from pypods.pods.process import PodProcess
-from pypods.pods.remote_errors import error_from_document
 from pypods.wire.documents import encode_document as encode_in_standard_library
 from pypods.wire.envelopes import (
+    NO_ARGUMENTS,
     NONE_RESULT_TAIL,
     RESULT_HEAD,
     TAIL_START,
     call_frame,
+    is_reply,
     numbered_frame,
+    within_call,
 )
 from pypods.wire.messages import (
     Failure,
@@ -44,9 +47,11 @@ from pypods.wire.messages import (
     Result,
     message_from_document,
 )
+from pypods.wire.remote_errors import error_from_document
 
 if TYPE_CHECKING:
     from pypods.pods.description import FunctionDescription
+    from pypods.pods.exports import CallExports
 
 __all__ = ["Session"]
 
@@ -73,7 +78,7 @@ class Session:
         self.functions: list[str] = []
         self._process = process
         self._output = output
-        self._codec = codec
+        self.codec = codec
         self._max_frame_bytes = limit
         self._pipes = PodPipes(
             process.stdin_fd,
@@ -84,6 +89,9 @@ class Session:
             max_frame_bytes=limit,
         )
         self._connection = Connection(self._pipes, on_frame=self._take_in)
+        self._handles = Handles(self, self._connection)
+        if isinstance(codec.classes, HostClasses):
+            codec.classes.open_stream = self._handles.open_stream
         self._next_number = count(1).__next__
         self._ended = False
         self._ending = Lock()
@@ -109,7 +117,7 @@ class Session:
         """Return the next messages that are no log records; for the start, before any call."""
         messages: list[Message] = []
         for frame in self._pipes.receive_frames(deadline):
-            message = message_from_document(self._codec.decode(frame))
+            message = message_from_document(self.codec.decode(frame))
             if isinstance(message, Log):
                 self._output.record(message)
             else:
@@ -130,18 +138,28 @@ class Session:
         ``head`` is the function's ``call_head``; ``timeout`` in seconds. Raises PodCallError (the
         function raised), PodDiedError, PodTimeoutError, ProtocolError, ValueTransferError.
         """
+        number = self._next_number()
+        return self._request(number, self._call_frame(number, head, args, kwargs), timeout)
+
+    def _call_frame(
+        self, number: int, head: bytes, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> bytes:
         arguments = None
         if args or kwargs:
-            arguments = encode_document({"args": list(args), "kwargs": kwargs})
-        number = self._next_number()
+            document = {"args": list(args), "kwargs": kwargs}
+            arguments = self._handles.encode_arguments(number, document)
+        parent = self._handles.parent()
+        if parent is not None:
+            arguments = within_call(arguments or NO_ARGUMENTS, parent)
         frame = call_frame(number, head, arguments)
         if len(frame) > self._max_frame_bytes:
+            self._handles.forget_call(number)
             raise ValueTransferError(
                 f"the arguments take {len(frame)} bytes, more than "
                 f"max_frame_bytes={self._max_frame_bytes}; "
                 "send less at once or raise max_frame_bytes"
             )
-        return self._request(number, frame, timeout)
+        return frame
 
     def describe(
         self, name: str | None = None, timeout: float | None = None
@@ -159,25 +177,77 @@ class Session:
                 raise ProtocolError("the descriptions are no list")
             return tuple(map(description_from_document, documents))
         except ProtocolError as exc:
-            raise self._broken(exc) from None
+            raise self.broken(exc) from None
+
+    def begin(self, document: bytes) -> int:
+        """Send an encoded request without waiting; return its number, for ``finish``."""
+        number = self._next_number()
+        parent = self._handles.parent()
+        if parent is not None:
+            document = within_call(document, parent)
+        try:
+            self._connection.begin(number, numbered_frame(number, document))
+        except (EndOfPipeError, ProtocolError) as exc:
+            raise self.broken(exc) from None
+        return number
+
+    def finish(
+        self, number: int, deadline: float | None, timeout: float | None
+    ) -> tuple[Any, int]:
+        """Wait for a request that was begun; return its result and the bytes of its frame."""
+        try:
+            reply = self._connection.wait(number, deadline)
+            reply = self._answer_until_reply(number, reply, deadline)
+        except BaseException as exc:
+            raise self._translated(exc, number, timeout) from None
+        return self._value_of(reply, None, timeout), len(reply)
 
     def _request(self, number: int, frame: bytes, timeout: float | None) -> Any:
         deadline = None if timeout is None else monotonic() + timeout
+        exports = self._handles.exports_of(number)
         try:
             reply = self._connection.exchange(number, frame, deadline)
-        except DeadlineError:
-            raise self._timed_out(number, timeout) from None
-        except (EndOfPipeError, ProtocolError, ValueTransferError) as exc:
-            raise self._broken(exc) from None
-        except BaseException:
-            # Ctrl-C, or an exception another thread sent here: the call must not go on alone.
-            self._interrupt(number)
-            raise
-        # Compared from the tail's start without a copy of the frame.
-        if reply.startswith(NONE_RESULT_TAIL, TAIL_START):
-            return None
+            # Compared from the tail's start without a copy of the frame.
+            if reply.startswith(NONE_RESULT_TAIL, TAIL_START):
+                return None
+            reply = self._answer_until_reply(number, reply, deadline)
+        except BaseException as exc:
+            if exports is not None:
+                self._handles.call_ended(exports)
+            raise self._translated(exc, number, timeout) from None
+        if exports is None:
+            return self._value_of(reply, None, timeout)
         try:
-            document = self._codec.decode(reply)
+            return self._value_of(reply, exports, timeout)
+        finally:
+            self._handles.call_ended(exports)
+
+    def _translated(
+        self, exc: BaseException, number: int, timeout: float | None
+    ) -> BaseException:
+        """See to a request that did not end by itself, and return what its caller is told."""
+        if isinstance(exc, DeadlineError):
+            return self._timed_out(number, timeout)
+        if isinstance(exc, EndOfPipeError | ProtocolError | ValueTransferError):
+            return self.broken(exc)
+        # Ctrl-C, or an exception another thread sent here: the call must not go on alone.
+        self._interrupt(number)
+        return exc
+
+    def _answer_until_reply(self, number: int, frame: bytes, deadline: float | None) -> bytes:
+        """Answer what the pod asks during a call, on this thread, until the reply is here."""
+        while not is_reply(frame):
+            answer = self._handles.answer(number, self.codec.decode(frame))
+            self._connection.answer(answer, deadline)
+            frame = self._connection.wait(number, deadline)
+        return frame
+
+    def _value_of(
+        self, reply: bytes, exports: CallExports | None, timeout: float | None
+    ) -> Any:
+        """Return the value of a reply, or raise what it says the call raised."""
+        try:
+            document = self._handles.decode_reply(reply, exports, timeout)
             if reply.startswith(RESULT_HEAD, TAIL_START) and "value" in document:
                 return document["value"]
             message = message_from_document(document)
@@ -187,9 +257,12 @@ class Session:
                 raise ProtocolError(f"a {message.kind} is no reply to a call")
             error = self.error_of(message)
         except ProtocolError as exc:
-            raise self._broken(exc) from None
+            raise self.broken(exc) from None
         if error.type_name == "pypods.errors.ValueTransferError":
             raise ValueTransferError(error.text)
+        if exports is not None and error.type_name.startswith("pypods.errors."):
+            # It went through the pod and came back: the one raised here says more.
+            error.__cause__ = exports.error
         raise error
 
     def error_of(self, failure: Failure) -> PodCallError:
@@ -199,7 +272,7 @@ class Session:
         return error_from_document(failure.error, pod_name=self.pod_name, origin=origin)
 
     def _take_in(self, frame: bytes) -> None:
-        message = message_from_document(self._codec.decode(frame))
+        message = message_from_document(self.codec.decode(frame))
         if not isinstance(message, Log):
             raise ProtocolError(f"a {message.kind} that nobody asked for")
         self._output.record(message)
@@ -243,7 +316,7 @@ class Session:
             self.kill("a call did not end when it was told to")
             return False
         except (EndOfPipeError, ProtocolError, ValueTransferError) as exc:
-            self._broken(exc)
+            self.broken(exc)
             return False
         except BaseException:
             self.kill("a call was given up")  # Ctrl-C once more: no more patience.
@@ -251,7 +324,7 @@ class Session:
 
     # End ---------------------------------------------------------------------------------------
 
-    def _broken(self, exc: Exception) -> PodError:
+    def broken(self, exc: Exception) -> PodError:
         """Stop what is left after a death or a broken protocol, and return the caller's error."""
         if not isinstance(exc, EndOfPipeError):
             self.kill("what it sent is not the protocol", exc)

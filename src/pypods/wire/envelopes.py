@@ -17,15 +17,21 @@ if TYPE_CHECKING:
     from typing import Any
 
 __all__ = [
+    "FAILURE_HEAD",
     "NONE_RESULT_TAIL",
+    "NO_ARGUMENTS",
     "RESULT_HEAD",
     "TAIL_START",
     "call_frame",
     "call_head",
     "frame_id",
+    "has_kind",
+    "is_reply",
     "numbered_frame",
+    "parent_call",
     "result_frame",
     "split_call",
+    "within_call",
 ]
 
 #: Where a frame goes on after its length and its id.
@@ -33,6 +39,7 @@ TAIL_START = 16
 
 _head = Struct("<i4sq")
 _int32 = Struct("<i")
+_int64 = Struct("<q")
 _read_head = _head.unpack_from
 _read_int32 = _int32.unpack_from
 _ID_ELEMENT = b"\x12id\0"
@@ -41,7 +48,13 @@ _ARGS_ELEMENT = b"\x04args\0"
 _KWARGS_ELEMENT = b"\x03kwargs\0"
 _EMPTY = b"\x05\0\0\0\0"
 _NO_ARGUMENTS = _ARGS_ELEMENT + _EMPTY + _KWARGS_ELEMENT + _EMPTY + b"\0"
+#: The document of a call's args and kwargs where there are neither.
+NO_ARGUMENTS = _int32.pack(len(_NO_ARGUMENTS) + 4) + _NO_ARGUMENTS
 RESULT_HEAD = b"\x02kind\0\x07\0\0\0result\0"
+FAILURE_HEAD = b"\x02kind\0\x08\0\0\0failure\0"
+_WITHIN_ELEMENT = b"\x12within\0"
+#: Where that element begins, from the frame's end: its name, 64 bits, the closing zero.
+_WITHIN_START = -len(_WITHIN_ELEMENT) - 9
 NONE_RESULT_TAIL = RESULT_HEAD + b"\x0avalue\0\0"
 
 
@@ -69,6 +82,30 @@ def call_frame(number: int, head: bytes, arguments: bytes | None = None) -> byte
 def numbered_frame(number: int, document: bytes) -> bytes:
     """Return the frame of an encoded document with an id put before its first element."""
     return _head.pack(len(document) + TAIL_START - 4, _ID_ELEMENT, number) + document[4:]
+
+
+def within_call(document: bytes, parent: int) -> bytes:
+    """Return an encoded request with the call added in whose answering it is made."""
+    return document[:-1] + _WITHIN_ELEMENT + _int64.pack(parent) + b"\0"
+
+
+def parent_call(frame: bytes) -> int | None:
+    """Return the call in whose answering a request is made, or None where there is none."""
+    if frame[_WITHIN_START:-9] != _WITHIN_ELEMENT:
+        return None
+    parent: int = _int64.unpack_from(frame, len(frame) - 9)[0]
+    return parent
+
+
+def has_kind(frame: bytes, kind: bytes) -> bool:
+    """Whether a numbered frame is a message of this kind."""
+    head = b"\x02kind\0" + _int32.pack(len(kind) + 1) + kind + b"\0"
+    return frame.startswith(head, TAIL_START)
+
+
+def is_reply(frame: bytes) -> bool:
+    """Whether a frame ends a call: it is a result or a failure."""
+    return frame.startswith(RESULT_HEAD, TAIL_START) or frame.startswith(FAILURE_HEAD, TAIL_START)
 
 
 def result_frame(number: int, value: Any) -> bytes:

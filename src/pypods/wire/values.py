@@ -32,7 +32,13 @@ R     long list of like dicts or tuples   document: keys, count, columns
 B     large bytes, bytearray, data        bytes: a block of memory (see pypods.wire.buffers)
 v, a  memoryview, array.array             document: format and shape, or typecode; data
 A, g  NumPy's array, NumPy's scalars      document: dtype, shape, data (see pypods.wire.arrays)
+k     function of the host               document: call, index, name
+h     iterator of the host               document: call, index, name
+G     generator of the pod               document: stream, name
 ====  ==================================  =====================================================
+
+The last three are no values but handles, made by whoever encodes (``pypods.wire.context``) and
+taken by the receiving side's ``Classes``.
 
 A class is never imported or looked up by a name from the wire: an enum member or a dataclass
 instance becomes the real thing only through the receiving side's own ``Classes``, and otherwise
@@ -48,6 +54,7 @@ import sys
 from struct import Struct
 
 from pypods.errors import ProtocolError, ValueTransferError
+from pypods.wire.context import current
 from pypods.wire.rows import list_from_column, rows_from_content
 
 TYPE_CHECKING = False  # As typing has it, without importing typing into every worker.
@@ -69,7 +76,7 @@ __all__ = [
 
 BYTES_KINDS = frozenset(b"ijubDdTExp.IB")
 ARRAY_KINDS = frozenset(b"tsfmorlqV")
-DOCUMENT_KINDS = frozenset(b"necRvaAg")
+DOCUMENT_KINDS = frozenset(b"necRvaAgkhG")
 
 MAX_SHOWN_CHARACTERS = 80
 MAX_NAMEDTUPLE_FIELDS = 4096
@@ -181,6 +188,10 @@ class Classes:
         """Return this side's class of that name, or None."""
         return None
 
+    def take_handle(self, kind: int, content: dict[str, Any]) -> object:
+        """Return what stands for a function, an iterator or a generator of the other side."""
+        raise ProtocolError(f"a handle of kind {bytes([kind])!r} has no place here")
+
 
 NO_CLASSES = Classes()
 
@@ -198,6 +209,9 @@ def reduce(value: object) -> tuple[bytes, object]:
     if reducer is None:
         reducer = _find_reducer(cls)
         if reducer is None:
+            handle = None if current.export is None else current.export(value)
+            if handle is not None:
+                return handle
             raise ValueTransferError(f"{_class_name(cls)} cannot cross by value")
     reduced: tuple[bytes, object] = reducer(value)
     return reduced
@@ -685,6 +699,9 @@ _REBUILDERS: dict[int, Callable[[Any, Any], Any]] = {
     ord("a"): lambda content, classes: _buffers().rebuild_array(content, classes),
     ord("A"): lambda content, classes: _arrays().rebuild_ndarray(content, classes),
     ord("g"): lambda content, classes: _arrays().rebuild_scalar(content, classes),
+    ord("k"): lambda content, classes: classes.take_handle(ord("k"), content),
+    ord("h"): lambda content, classes: classes.take_handle(ord("h"), content),
+    ord("G"): lambda content, classes: classes.take_handle(ord("G"), content),
     ord("V"): lambda content, classes: list_from_column(content),
     ord("R"): lambda content, classes: rows_from_content(content),
 }

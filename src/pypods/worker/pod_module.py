@@ -106,6 +106,8 @@ class PodClasses(Classes):
 
     def __init__(self, pod_module: Any = None) -> None:
         self.pod_module = pod_module
+        #: Asks the host, for the functions and iterators that it passed.
+        self.ask: Any = None
 
     def find(self, module: str, qualname: str) -> type | None:
         """Return a loaded class by module and qualified name, or ``pod.py``'s own of that name."""
@@ -116,3 +118,13 @@ class PodClasses(Classes):
             if isinstance(found, type):
                 return found
         return None
+
+    def take_handle(self, kind: int, content: dict[str, Any]) -> object:
+        """Return what stands for a function or an iterator of the host."""
+        from pypods.worker.host_values import HostFunction, HostIterator
+
+        if kind == ord("k"):
+            return HostFunction(self.ask, content)
+        if kind == ord("g"):
+            return HostIterator(self.ask, content)
+        return super().take_handle(kind, content)

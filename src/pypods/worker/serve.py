@@ -1,4 +1,9 @@
-"""The worker's loop: frames in, calls, frames out; one call at a time, on the main thread."""
+"""The worker's frames and calls: what each frame asks, done and answered.
+
+A pod takes one call at a time, on its main thread, which also reads: nothing stands between. Only
+when something must go on beside that (``threads=``, an ``async def``) does a thread begin to read
+(``pypods.worker.concurrency``).
+"""
 
 from __future__ import annotations
 
@@ -9,24 +14,35 @@ from _thread import get_ident
 
 from pypods.errors import ProtocolError, ValueTransferError
 from pypods.wire.channel import Channel
+from pypods.wire.context import current as encode_context
 from pypods.wire.documents import decode_document, encode_document
-from pypods.wire.envelopes import TAIL_START, frame_id, numbered_frame, result_frame, split_call
+from pypods.wire.envelopes import (
+    TAIL_START,
+    frame_id,
+    has_kind,
+    numbered_frame,
+    parent_call,
+    result_frame,
+    split_call,
+)
 from pypods.wire.frames import PROTOCOL_VERSION
 from pypods.worker.descriptors import take_over_standard_streams
 from pypods.worker.lifetime import die_with_host
 from pypods.worker.logs import forward_logging
 from pypods.worker.pod_module import PodClasses, import_pod, offered_functions
+from pypods.worker.streams import Streams
 
 TYPE_CHECKING = False  # As typing has it, without importing typing into every worker.
 if TYPE_CHECKING:
     from typing import Any, Callable
+
+    from pypods.worker.concurrency import Concurrency
 
 __all__ = ["CallInterrupted", "Server", "serve_pod"]
 
 #: How many argument-less calls are remembered by their bytes, and how long those may be.
 MAX_REMEMBERED_CALLS = 1024
 MAX_REMEMBERED_BYTES = 1024
-_CANCEL_HEAD = b"\x02kind\0\x07\0\0\0cancel\0"
 
 
 class CallInterrupted(KeyboardInterrupt):
@@ -42,6 +58,12 @@ class Server:
         self._channel = channel
         self._functions = functions
         self._classes = classes
+        classes.ask = self.ask
+        self._streams = Streams()
+        #: Frames that were read while a call was asking its caller something.
+        self._backlog: list[bytes] = []
+        self._concurrency: Concurrency | None = None
+        self._next_ask = 1
         self._remembered: dict[bytes, Callable[..., Any]] = {}
         #: The id of the call that runs, 0 for none: whom an interrupt is for.
         self._current = 0
@@ -51,15 +73,41 @@ class Server:
 
     def serve(self) -> None:
         """Answer frames until the host closes its side."""
+        self.prepare_thread()
         receive = self._channel.receive
         queued = self._channel.queued
-        while True:
-            frame = receive()
+        while self._concurrency is None:
+            frame = self._backlog.pop(0) if self._backlog else receive()
             if frame is None:
                 return
             if queued and self._is_cancelled(frame):
                 continue
             self.answer(frame)
+        for frame in self._backlog:
+            self._concurrency.take_in(frame)
+        self._concurrency.work()
+
+    def serve_with_threads(self, count: int) -> None:
+        """Answer frames with so many threads side by side, none of them the main thread."""
+        self.concurrency().start_threads(count)
+        self.concurrency().wait_for_end()
+
+    def prepare_thread(self) -> None:
+        """Let what is returned on this thread hold generators."""
+        encode_context.export = self._streams.export
+
+    def concurrency(self) -> Concurrency:
+        """Return what runs things side by side; the first time, a thread begins to read."""
+        if self._concurrency is None:
+            from pypods.worker.concurrency import Concurrency
+
+            queued = list(self._channel.queued)
+            self._channel.queued.clear()
+            self._concurrency = Concurrency(self, self._channel)
+            for frame in queued:
+                self._concurrency.take_in(frame)
+            self._concurrency.start_reading()
+        return self._concurrency
 
     def answer(self, frame: bytes) -> None:
         """Do what one frame asks."""
@@ -99,7 +147,14 @@ class Server:
                 self._call(number, function, document["args"], document["kwargs"])
         elif kind == "describe":
             self._call(number, self._describe, [document.get("name")], {})
-        elif kind != "cancel":  # A cancel that arrives here is for a call that has ended.
+        elif kind == "more":
+            self._more(number, document["stream"], document["items"])
+        elif kind == "close":
+            if number is None:  # Nobody holds the stream any more, or waits for its end.
+                self._streams.forget(document["stream"])
+            else:
+                self._call(number, self._streams.close, [document["stream"]], {})
+        elif kind not in ("cancel", "answer"):  # Those two are for calls that have ended.
             raise ProtocolError(f"there is no request of kind {kind!r}")
 
     def _unknown(self, name: str) -> AttributeError:
@@ -113,9 +168,34 @@ class Server:
             return describe_function(name, self._functions[name])
         return [describe_function(each, self._functions[each]) for each in self._functions]
 
+    def _more(self, number: Any, stream: int, count: int) -> None:
+        """Answer with the next items of a stream, or with those before one that cannot cross."""
+
+        def succeed(number: int, batch: Any) -> None:
+            try:
+                frame = self._result_frame(number, batch)
+            except ValueTransferError:
+                if not isinstance(batch, dict):  # The coroutine of an async generator's batch.
+                    self.concurrency().start_task(number, batch, succeed)
+                    return
+                batch = self._streams.cut_short(stream, batch["items"])
+                frame = self._result_frame(number, batch)
+            self._channel.send(frame)
+
+        self._call(number, self._streams.more, [stream, count], {}, succeed)
+
     def _call(
-        self, number: Any, function: Callable[..., Any], args: Any, kwargs: dict[str, Any]
+        self,
+        number: Any,
+        function: Callable[..., Any],
+        args: Any,
+        kwargs: dict[str, Any],
+        succeed: Callable[[int, Any], None] | None = None,
     ) -> None:
+        if self._concurrency is not None:
+            self._concurrency.call(number, function, args, kwargs, succeed or self._succeed)
+            return
+        outer = self._current
         try:
             try:
                 self._current = number
@@ -123,32 +203,45 @@ class Server:
                     self.handle_interrupt()
                 value = function(*args, **kwargs)
             finally:
-                self._current = 0
-            frame = result_frame(number, value)
-        except ValueTransferError as exc:
-            if exc.place.startswith("value"):
-                exc = ValueTransferError(exc.reason, "result" + exc.place[len("value") :])
-            self.fail(number, exc)
+                self._current = outer
         except BaseException as exc:  # noqa: BLE001 - whatever a pod raises is the host's to see
-            self._current = 0
+            self._current = outer
             self.fail(number, exc)
         else:
-            limit = self._channel.max_frame_bytes
-            if len(frame) > limit:
-                self.fail(
-                    number,
-                    ValueTransferError(
-                        f"takes {len(frame)} bytes, more than max_frame_bytes={limit}; "
-                        "return less at once or raise max_frame_bytes",
-                        "result",
-                    ),
-                )
-            else:
-                self._channel.send(frame)
+            (succeed or self._succeed)(number, value)
+
+    def _succeed(self, number: int, value: Any) -> None:
+        """Answer a call with what it returned; a coroutine goes on beside whatever else runs."""
+        first_stream = self._streams.next_number
+        try:
+            frame = self._result_frame(number, value)
+        except ValueTransferError as exc:
+            if type(value).__name__ == "coroutine":
+                self.concurrency().start_task(number, value, self._succeed)
+                return
+            self._streams.forget_since(first_stream)
+            place = exc.place
+            if place.startswith("value"):
+                place = "result" + place[len("value") :]
+            self.fail(number, ValueTransferError(exc.reason, place))
+        else:
+            self._channel.send(frame)
+
+    def _result_frame(self, number: int, value: Any) -> bytes:
+        """Return a result's frame. Raises ValueTransferError also for one that is too long."""
+        frame = result_frame(number, value)
+        limit = self._channel.max_frame_bytes
+        if len(frame) > limit:
+            raise ValueTransferError(
+                f"takes {len(frame)} bytes, more than max_frame_bytes={limit}; "
+                "return less at once or raise max_frame_bytes",
+                "value",
+            )
+        return frame
 
     def fail(self, number: Any, error: BaseException) -> None:
         """Answer a call with what it raised."""
-        from pypods.worker.failures import describe_failure, shortened_failure
+        from pypods.wire.failures import describe_failure, shortened_failure
 
         failure = describe_failure(error)
         limit = self._channel.max_frame_bytes
@@ -162,6 +255,58 @@ class Server:
             document = encode_document({"kind": "failure", "error": shortened})
         self._channel.send(numbered_frame(number, document))
 
+    # Asking the caller -------------------------------------------------------------------------
+
+    def ask(self, owner: int, request: dict[str, Any]) -> dict[str, Any]:
+        """Ask the caller something and return its answer's document.
+
+        ``owner`` is the call that the host's function or iterator was passed to. Raises
+        RuntimeError where no call runs that could carry the question.
+        """
+        concurrency = self._concurrency
+        if concurrency is None and get_ident() != self._thread:
+            raise RuntimeError(
+                "a thread that the pod's own code started cannot ask the host; "
+                "load the pod with threads=1 or more if it must"
+            )
+        number = self._current if concurrency is None else concurrency.current_call(owner)
+        if not number:
+            raise RuntimeError("no call runs here in which the host could be asked")
+        ask = self._next_ask
+        self._next_ask += 1
+        document = {"kind": "ask", "ask": ask, "owner": owner, **request}
+        frame = numbered_frame(number, encode_document(document))
+        if concurrency is None:
+            return self._ask_and_read(number, ask, frame)
+        answer = concurrency.ask(number, ask, frame)
+        if answer is None:
+            raise SystemExit("the host has ended")
+        return decode_document(answer, self._classes)
+
+    def _ask_and_read(self, number: int, ask: int, frame: bytes) -> dict[str, Any]:
+        """Ask on the thread that reads: it takes the answer itself, and what else comes."""
+        self.send(frame)
+        # While this thread reads, a cancel is a frame that it reads. A signal that raised could
+        # lose what was read.
+        self._current = 0
+        try:
+            while True:
+                received = self._channel.receive()
+                if received is None:
+                    raise SystemExit("the host has ended")
+                if frame_id(received) == number and has_kind(received, b"answer"):
+                    answer = decode_document(received, self._classes)
+                    if answer.get("ask") == ask:  # And not to one that was given up.
+                        return answer
+                elif frame_id(received) == number and has_kind(received, b"cancel"):
+                    raise CallInterrupted
+                elif parent_call(received) == number:
+                    self.answer(received)
+                else:
+                    self._backlog.append(received)
+        finally:
+            self._current = number
+
     # Interrupts --------------------------------------------------------------------------------
 
     def handle_interrupt(self, *_: Any) -> None:
@@ -169,6 +314,10 @@ class Server:
 
         The host sends the cancel before the signal, so an interrupt never hits another call.
         """
+        if self._concurrency is not None:
+            if self._concurrency.take_cancel():
+                raise CallInterrupted
+            return
         number = self._current
         if not number or self._channel.is_sending:
             # Between calls the next one looks first; half a frame (a log record) that is out must
@@ -200,7 +349,7 @@ class Server:
             for frame in [frame for frame in queued if frame_id(frame) == number]:
                 queued.remove(frame)
                 if not _is_cancel(frame):
-                    self._fail_unbegun(number)
+                    self.fail_unbegun(number)
         return is_running_cancelled
 
     def _is_cancelled(self, frame: bytes) -> bool:
@@ -210,11 +359,12 @@ class Server:
         for cancel in queued:
             if frame_id(cancel) == number and _is_cancel(cancel) and not _is_cancel(frame):
                 queued.remove(cancel)
-                self._fail_unbegun(number)
+                self.fail_unbegun(number)
                 return True
         return False
 
-    def _fail_unbegun(self, number: Any) -> None:
+    def fail_unbegun(self, number: Any) -> None:
+        """Answer a call that was cancelled while it waited."""
         self.fail(number, CallInterrupted("the call was cancelled before it began"))
 
     def send(self, frame: bytes) -> None:
@@ -233,11 +383,17 @@ class Server:
 
 
 def _is_cancel(frame: bytes) -> bool:
-    return frame.startswith(_CANCEL_HEAD, TAIL_START)
+    return has_kind(frame, b"cancel")
 
 
 def serve_pod(
-    name: str, folder: str, *, lifeline_fd: int, max_frame_bytes: int, log_level: int
+    name: str,
+    folder: str,
+    *,
+    lifeline_fd: int,
+    max_frame_bytes: int,
+    log_level: int,
+    threads: int = 0,
 ) -> None:
     """Be the worker of a pod: say hello, import ``pod.py``, answer calls until the host ends."""
     read_fd, write_fd = take_over_standard_streams()
@@ -258,7 +414,10 @@ def serve_pod(
         return
     channel.send(encode_document({"kind": "ready", "functions": list(functions)}))
     try:
-        server.serve()
+        if threads:
+            server.serve_with_threads(threads)
+        else:
+            server.serve()
     except (OSError, ProtocolError) as exc:
         if channel.is_closed:
             os._exit(1)  # A child that the pod forked came back here instead of ending.

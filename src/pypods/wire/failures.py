@@ -17,8 +17,9 @@ __all__ = ["describe_failure"]
 MAX_CHAIN = 32
 MAX_EXCEPTIONS = 128
 MAX_TEXT_CHARACTERS = 1_000_000
-#: Frames of this package, and of the import system on its way to pod.py.
-_NOT_THE_PODS = (__file__.rpartition("failures")[0], "<frozen importlib")
+_PYPODS = __file__.rpartition("wire")[0]
+#: Frames of pypods itself, and of the import system on its way to pod.py.
+_NOT_THE_USERS = (_PYPODS + "wire", _PYPODS + "worker", _PYPODS + "pods", "<frozen importlib")
 
 
 def describe_failure(error: BaseException) -> dict[str, Any]:
@@ -110,12 +111,12 @@ def _text(render: Any, value: Any) -> str:
 
 
 def _printed(error: BaseException, *, chain: bool) -> str:
-    """Return the traceback as Python prints it, from the pod's first own frame on."""
+    """Return the traceback as Python prints it, from the user's first own frame on."""
     import traceback
 
     try:
         trace = error.__traceback__
-        while trace is not None and trace.tb_frame.f_code.co_filename.startswith(_NOT_THE_PODS):
+        while trace is not None and trace.tb_frame.f_code.co_filename.startswith(_NOT_THE_USERS):
             trace = trace.tb_next
         text = "".join(traceback.format_exception(type(error), error, trace, chain=chain))
     except Exception as exc:  # noqa: BLE001 - a __str__ that raises, a source file in a broken encoding.

@@ -1,12 +1,17 @@
-"""A pod's failure documents to exceptions; imports nothing and evaluates nothing to do so."""
+"""Failure documents to exceptions; imports nothing and evaluates nothing to do so."""
 
 from __future__ import annotations
 
 import builtins
-from functools import cache
-from typing import Any
+from functools import lru_cache
 
-from pypods.errors import PodCallError, ProtocolError
+from pypods.errors import HostCallError, PodCallError, ProtocolError
+
+TYPE_CHECKING = False  # As typing has it, without importing typing into every worker.
+if TYPE_CHECKING:
+    from typing import Any, Union
+
+    RemoteError = Union[PodCallError, HostCallError]
 
 __all__ = ["error_from_document"]
 
@@ -20,38 +25,44 @@ _BUILTIN_ERRORS: dict[str, type[Exception]] = {
 }
 
 
-@cache
-def _mirrored_class(builtin: str) -> type[PodCallError]:
-    """Return the class that is both PodCallError and a builtin exception of that name."""
+_GROUPS: Any = getattr(builtins, "BaseExceptionGroup", ())
+
+
+@lru_cache(maxsize=None)  # As many as there are names in the table above.
+def _mirrored_class(root: Any, builtin: str) -> Any:
+    """Return the class that is both the root and a builtin exception of that name."""
     base = _BUILTIN_ERRORS[builtin]
     if base is Exception:
-        return PodCallError
-    return type(base.__name__, (PodCallError, base), {"__module__": "pypods.errors"})
+        return root
+    return type(base.__name__, (root, base), {"__module__": "pypods.errors"})
 
 
 def error_from_document(
-    document: dict[str, Any], *, pod_name: str, origin: str = ""
-) -> PodCallError:
+    document: dict[str, Any], *, pod_name: str, origin: str = "", root: Any = PodCallError
+) -> Any:
     """Return the exception that a failure document describes, with its causes.
 
-    ``origin`` says where it happened, for the note that carries the pod's own traceback. Raises
+    ``origin`` says where it happened, for the note that carries the other side's own traceback;
+    ``root`` is PodCallError for what a pod raised and HostCallError for what the host did. Raises
     ProtocolError for a document that is none.
     """
-    return _build(document, pod_name, origin, MAX_CHAIN)
+    return _build(document, pod_name, origin, MAX_CHAIN, root)
 
 
-def _build(document: dict[str, Any], pod_name: str, origin: str, budget: int) -> PodCallError:
+def _build(
+    document: dict[str, Any], pod_name: str, origin: str, budget: int, root: Any
+) -> RemoteError:
     module, name = _text(document, "module"), _text(document, "type")
     text, traceback = _text(document, "text"), _text(document, "traceback")
     args = document.get("args")
     if not isinstance(args, list):
         raise ProtocolError("a failure's args are no list")
     children = [
-        _build(child, pod_name, "", budget // 2)
+        _build(child, pod_name, "", budget // 2, root)
         for child in _documents(document, "exceptions")
         if budget > 1
     ]
-    error = _instance(_text(document, "builtin"), args, children)
+    error = _instance(root, _text(document, "builtin"), args, children)
     error.pod_name = pod_name
     error.type_name = name if module == "builtins" else f"{module}.{name}"
     error.remote_traceback = traceback
@@ -60,30 +71,42 @@ def _build(document: dict[str, Any], pod_name: str, origin: str, budget: int) ->
     if not isinstance(notes, list):
         raise ProtocolError("a failure's notes are no list")
     for note in notes:
-        error.add_note(str(note))
+        _add_note(error, str(note))
     if origin:
-        error.add_note(f"Raised in {origin}:\n{traceback.rstrip()}")
+        _add_note(error, f"Raised in {origin}:\n{traceback.rstrip()}")
     if budget > 1:
         for attribute in ("cause", "context"):
             linked = document.get(attribute)
             if isinstance(linked, dict):
-                setattr(error, f"__{attribute}__", _build(linked, pod_name, "", budget - 1))
+                setattr(error, f"__{attribute}__", _build(linked, pod_name, "", budget - 1, root))
     if document.get("context") == "cause":
         error.__context__ = error.__cause__
     error.__suppress_context__ = document.get("suppress_context") is True
     return error
 
 
-def _instance(builtin: str, args: list[Any], children: list[PodCallError]) -> PodCallError:
-    cls = _mirrored_class(builtin) if builtin in _BUILTIN_ERRORS else PodCallError
-    if children and issubclass(cls, BaseExceptionGroup) and args and isinstance(args[0], str):
-        return cls(args[0], children)
+def _add_note(error: BaseException, note: str) -> None:
+    """Add a note, also on a Python whose tracebacks do not show them yet."""
+    if hasattr(error, "add_note"):
+        error.add_note(note)
+    else:
+        error.__notes__ = [*getattr(error, "__notes__", ()), note]  # type: ignore[attr-defined]
+
+
+def _instance(
+    root: Any, builtin: str, args: list[Any], children: list[RemoteError]
+) -> RemoteError:
+    cls: Any = _mirrored_class(root, builtin) if builtin in _BUILTIN_ERRORS else root
+    error: RemoteError
+    if children and issubclass(cls, _GROUPS) and args and isinstance(args[0], str):
+        error = cls(args[0], children)
+        return error
     try:
         error = cls(*args)
         str(error)
     except Exception:  # noqa: BLE001 - a builtin that wants other arguments, and checks them
-        if issubclass(cls, BaseExceptionGroup):
-            cls = PodCallError  # There is no group of none.
+        if issubclass(cls, _GROUPS):
+            cls = root  # There is no group of none.
         error = cls.__new__(cls)
     error.args = tuple(args)
     return error

@@ -1,0 +1,78 @@
+"""What a call lets its pod use of the host: the functions and iterators among its arguments.
+
+Nothing else of the host can be reached by a pod, and these only until the call ends (or, where it
+returned a stream, until that ends).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from time import monotonic
+from typing import Any
+
+from pypods.wire.failures import describe_failure
+
+__all__ = ["CallExports"]
+
+#: A batch pulled for the pod is handed over after this long, however few items are in it.
+PULL_SECONDS = 0.005
+
+
+class CallExports:
+    """The functions and iterators passed to one call, by their index."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        #: How many streams of the call's result still run, and may use what it passed.
+        self.streams = 0
+        #: What one of the functions raised last, for the error that the call may end with.
+        self.error: Exception | None = None
+        self._values: list[Any] = []
+
+    def __bool__(self) -> bool:
+        return bool(self._values)
+
+    def export(self, value: Any) -> tuple[bytes, dict[str, Any]] | None:
+        """Return the kind and content of a function or an iterator; None for anything else.
+
+        A class is no function here: it is a value that cannot cross.
+        """
+        if isinstance(value, type):
+            return None
+        if isinstance(value, Iterator):
+            kind = b"g"
+        elif isinstance(value, Callable):  # type: ignore[arg-type]  # It can; mypy has it as a form.
+            kind = b"k"
+        else:
+            return None
+        self._values.append(value)
+        name = getattr(value, "__qualname__", None) or type(value).__qualname__
+        return kind, {"call": self.number, "index": len(self._values) - 1, "name": str(name)}
+
+    def answer(self, request: dict[str, Any]) -> Any:
+        """Do what a pod asks: call one of the functions, or pull from one of the iterators.
+
+        Raises what the function raised. Raises LookupError, TypeError or KeyError for a request
+        that asks for what was not passed.
+        """
+        index = request["index"]
+        if type(index) is not int or not 0 <= index < len(self._values):
+            raise LookupError(f"nothing was passed under number {index!r}")
+        value = self._values[index]
+        if request["what"] == "pull":
+            return _pull(value, request["items"])
+        return value(*request["args"], **request["kwargs"])
+
+
+def _pull(iterator: Iterator[Any], count: int) -> dict[str, Any]:
+    """Return the next items, at most ``count`` and not for long, and what ended the iterator."""
+    items: list[Any] = []
+    until = monotonic() + PULL_SECONDS
+    try:
+        for item in iterator:
+            items.append(item)
+            if len(items) >= count or monotonic() >= until:
+                return {"items": items, "done": False, "error": None}
+    except Exception as exc:  # noqa: BLE001 - it arrives at its place, in the pod
+        return {"items": items, "done": True, "error": describe_failure(exc)}
+    return {"items": items, "done": True, "error": None}

@@ -1,0 +1,128 @@
+"""Generators that the pod returned, and the host takes from, batch by batch; no frames."""
+
+from __future__ import annotations
+
+from time import monotonic
+
+from pypods.errors import ValueTransferError
+from pypods.wire.documents import encode_field
+from pypods.wire.failures import describe_failure
+
+TYPE_CHECKING = False  # As typing has it, without importing typing into every worker.
+if TYPE_CHECKING:
+    from typing import Any
+
+__all__ = ["Streams"]
+
+#: A batch that has something in it is handed over after this long, however few it is.
+BATCH_SECONDS = 0.02
+_GENERATOR = type(_ for _ in ())
+
+
+async def _async_generator() -> Any:
+    yield None
+
+
+_ASYNC_GENERATOR = type(_async_generator())
+
+
+class Streams:
+    """The generators that the host holds, by number. Each runs only when the host asks for more.
+
+    So a generator without end takes no memory but that of one batch on its way and one in use.
+    """
+
+    def __init__(self) -> None:
+        self._generators: dict[int, Any] = {}
+        self._next_number = 1
+
+    def export(self, value: Any) -> tuple[bytes, dict[str, Any]] | None:
+        """Return the kind and content of a generator, which the host then holds; else None."""
+        cls = type(value)
+        if cls is not _GENERATOR and cls is not _ASYNC_GENERATOR:
+            return None
+        number = self._next_number
+        self._next_number += 1
+        self._generators[number] = value
+        return b"G", {"stream": number, "name": value.__qualname__}
+
+    def more(self, number: int, count: int) -> Any:
+        """Return the next items, at most ``count``, as a document; of an async one, a coroutine."""
+        generator = self._generators[number]
+        if type(generator) is _ASYNC_GENERATOR:
+            return self._more_async(number, generator, count)
+        items: list[Any] = []
+        until = 0.0
+        try:
+            for item in generator:
+                items.append(item)
+                if len(items) >= count:
+                    return _batch(items)
+                if not until:
+                    until = monotonic() + BATCH_SECONDS
+                elif monotonic() >= until:
+                    return _batch(items)
+        except BaseException as exc:  # noqa: BLE001 - it arrives at its place in the stream
+            del self._generators[number]
+            return _batch(items, done=True, error=describe_failure(exc))
+        del self._generators[number]
+        return _batch(items, done=True)
+
+    async def _more_async(self, number: int, generator: Any, count: int) -> Any:
+        items: list[Any] = []
+        until = monotonic() + BATCH_SECONDS
+        try:
+            async for item in generator:
+                items.append(item)
+                if len(items) >= count or monotonic() >= until:
+                    return _batch(items)
+        except BaseException as exc:  # noqa: BLE001 - it arrives at its place in the stream
+            del self._generators[number]
+            return _batch(items, done=True, error=describe_failure(exc))
+        del self._generators[number]
+        return _batch(items, done=True)
+
+    def close(self, number: int) -> Any:
+        """Close a generator, so that its ``finally`` runs; of an async one, a coroutine."""
+        generator = self._generators.pop(number, None)
+        if generator is None:
+            return None
+        if type(generator) is _ASYNC_GENERATOR:
+            return generator.aclose()
+        generator.close()
+        return None
+
+    def forget_since(self, number: int) -> None:
+        """Close the generators exported from a number on: their answer could not be sent."""
+        for each in [held for held in self._generators if held >= number]:
+            self.forget(each)
+
+    def cut_short(self, number: int, items: list[Any]) -> dict[str, Any]:
+        """Return the batch of those items that can cross, up to the first that cannot.
+
+        That one's error follows them, and the stream ends there.
+        """
+        for index, item in enumerate(items):
+            try:
+                encode_field("value", item)
+            except ValueTransferError as exc:
+                self.forget(number)
+                place = f"item[{index}]" + exc.place[len("value") :]
+                error = ValueTransferError(exc.reason, place)
+                return _batch(items[:index], done=True, error=describe_failure(error))
+        return _batch(items)
+
+    def forget(self, number: int) -> None:
+        """Close a generator that nobody can take from any more."""
+        generator = self._generators.pop(number, None)
+        if type(generator) is _GENERATOR:
+            generator.close()
+
+    @property
+    def next_number(self) -> int:
+        """The number that the next generator will get."""
+        return self._next_number
+
+
+def _batch(items: list[Any], *, done: bool = False, error: Any = None) -> dict[str, Any]:
+    return {"items": items, "done": done, "error": error}
