@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from pypods.errors import PodCallError, PodError, ValueTransferError
-from pypods.pods.remote_errors import error_from_document
+from pypods.wire.remote_errors import error_from_document
 
 LoadPod = Callable[..., Any]
 

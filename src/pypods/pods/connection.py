@@ -89,9 +89,9 @@ class Connection:
     def exchange(self, number: int, frame: bytes, deadline: float | None = None) -> bytes:
         """Send a request and return the reply of the same id, or what the pod asks before it.
 
-        After the latter, ``answer`` and ``wait`` once more. Raises DeadlineError when the deadline passes; the reply may then still be waited for with
-        ``wait``, or be given up with ``abandon``. Raises NeverSentError, or whatever ended the
-        connection.
+        After the latter, ``answer`` and ``wait`` once more. Raises DeadlineError when the deadline
+        passes; the reply may then still be waited for with ``wait``, or be given up with
+        ``abandon``. Raises NeverSentError, or whatever ended the connection.
         """
         self.begin(number, frame, deadline)
         return self.wait(number, deadline)

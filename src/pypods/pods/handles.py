@@ -1,6 +1,4 @@
-"""What crosses without being copied: functions and iterators of the host in a call, generators
-of the pod in a result; how calls travel is the session's business.
-"""
+"""What crosses uncopied: a call's functions and iterators, a result's generators; no transport."""
 
 from __future__ import annotations
 
@@ -156,12 +154,12 @@ class Handles:
             if self._session.is_alive:
                 raise
 
-    def drop_stream(
-        self, stream: int, pending: list[int], exports: CallExports | None
-    ) -> None:
+    def drop_stream(self, stream: int, pending: list[int], exports: CallExports | None) -> None:
         """Note that nobody holds the stream any more; sends nothing by itself."""
         self._connection.dropped.extend(pending)
-        self._connection.outbox.append(encode_in_standard_library({"kind": "close", "stream": stream}))
+        self._connection.outbox.append(
+            encode_in_standard_library({"kind": "close", "stream": stream})
+        )
         self.stream_ended(exports)
 
     def stream_ended(self, exports: CallExports | None) -> None:

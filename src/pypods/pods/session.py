@@ -191,14 +191,12 @@ class Session:
             raise self.broken(exc) from None
         return number
 
-    def finish(
-        self, number: int, deadline: float | None, timeout: float | None
-    ) -> tuple[Any, int]:
+    def finish(self, number: int, deadline: float | None, timeout: float | None) -> tuple[Any, int]:
         """Wait for a request that was begun; return its result and the bytes of its frame."""
         try:
             reply = self._connection.wait(number, deadline)
             reply = self._answer_until_reply(number, reply, deadline)
-        except BaseException as exc:
+        except BaseException as exc:  # noqa: BLE001 - each is seen to
             raise self._translated(exc, number, timeout) from None
         return self._value_of(reply, None, timeout), len(reply)
 
@@ -211,7 +209,7 @@ class Session:
             if reply.startswith(NONE_RESULT_TAIL, TAIL_START):
                 return None
             reply = self._answer_until_reply(number, reply, deadline)
-        except BaseException as exc:
+        except BaseException as exc:  # noqa: BLE001 - each is seen to
             if exports is not None:
                 self._handles.call_ended(exports)
             raise self._translated(exc, number, timeout) from None
@@ -222,9 +220,7 @@ class Session:
         finally:
             self._handles.call_ended(exports)
 
-    def _translated(
-        self, exc: BaseException, number: int, timeout: float | None
-    ) -> BaseException:
+    def _translated(self, exc: BaseException, number: int, timeout: float | None) -> BaseException:
         """See to a request that did not end by itself, and return what its caller is told."""
         if isinstance(exc, DeadlineError):
             return self._timed_out(number, timeout)
@@ -242,9 +238,7 @@ class Session:
             frame = self._connection.wait(number, deadline)
         return frame
 
-    def _value_of(
-        self, reply: bytes, exports: CallExports | None, timeout: float | None
-    ) -> Any:
+    def _value_of(self, reply: bytes, exports: CallExports | None, timeout: float | None) -> Any:
         """Return the value of a reply, or raise what it says the call raised."""
         try:
             document = self._handles.decode_reply(reply, exports, timeout)
@@ -269,7 +263,10 @@ class Session:
         """Return the exception that a failure describes. Raises ProtocolError if it is none."""
         python = f"Python {self.hello.python}, " if self.hello else ""
         origin = f'pod "{self.pod_name}" ({python}pid {self.pid})'
-        return error_from_document(failure.error, pod_name=self.pod_name, origin=origin)
+        error: PodCallError = error_from_document(
+            failure.error, pod_name=self.pod_name, origin=origin
+        )
+        return error
 
     def _take_in(self, frame: bytes) -> None:
         message = message_from_document(self.codec.decode(frame))

@@ -90,12 +90,10 @@ def _add_note(error: BaseException, note: str) -> None:
     if hasattr(error, "add_note"):
         error.add_note(note)
     else:
-        error.__notes__ = [*getattr(error, "__notes__", ()), note]  # type: ignore[attr-defined]
+        error.__notes__ = [*getattr(error, "__notes__", ()), note]
 
 
-def _instance(
-    root: Any, builtin: str, args: list[Any], children: list[RemoteError]
-) -> RemoteError:
+def _instance(root: Any, builtin: str, args: list[Any], children: list[RemoteError]) -> RemoteError:
     cls: Any = _mirrored_class(root, builtin) if builtin in _BUILTIN_ERRORS else root
     error: RemoteError
     if children and issubclass(cls, _GROUPS) and args and isinstance(args[0], str):

@@ -188,7 +188,7 @@ class Classes:
         """Return this side's class of that name, or None."""
         return None
 
-    def take_handle(self, kind: int, content: dict[str, Any]) -> object:
+    def take_handle(self, kind: int, content: dict[str, Any]) -> object:  # noqa: ARG002
         """Return what stands for a function, an iterator or a generator of the other side."""
         raise ProtocolError(f"a handle of kind {bytes([kind])!r} has no place here")
 

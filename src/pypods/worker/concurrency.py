@@ -242,7 +242,7 @@ class Concurrency:
             import asyncio
 
             task = asyncio.current_task()
-            assert task is not None  # noqa: S101 - this is running in one
+            assert task is not None
             with self._lock:
                 self._tasks[number] = task
             started.set()

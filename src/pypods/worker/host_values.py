@@ -81,4 +81,7 @@ def _value_of(answer: dict[str, Any]) -> Any:
 
 
 def _error_of(document: dict[str, Any]) -> BaseException:
-    return error_from_document(document, pod_name="", origin="the host", root=HostCallError)
+    error: BaseException = error_from_document(
+        document, pod_name="", origin="the host", root=HostCallError
+    )
+    return error
