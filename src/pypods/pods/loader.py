@@ -40,7 +40,9 @@ class PodLoader:
     ``start_timeout`` those the import of ``pod.py`` may take; None is for ever. ``installer`` is
     "uv" or "pip". ``max_frame_bytes`` bounds one message, and so the memory a pod can make the host
     set aside. ``environment_variables`` are added to the host's. ``types`` are the enum and
-    dataclass classes that the pod's values may become here, by their qualified name.
+    dataclass classes that the pod's values may become here, by their qualified name. ``threads``
+    is how many calls run side by side in the pod; 0 is one at a time, on its main thread, as
+    drivers and libraries with signal handlers expect.
     """
 
     def __init__(
@@ -56,6 +58,7 @@ class PodLoader:
         max_frame_bytes: int = DEFAULT_MAX_FRAME_BYTES,
         environment_variables: Mapping[str, str] | None = None,
         types: Iterable[type] = (),
+        threads: int = 0,
         progress: Progress | None = None,
     ) -> None:
         check_pod_name(pod_name)
@@ -67,6 +70,8 @@ class PodLoader:
         for option, seconds in (("timeout", timeout), ("start_timeout", start_timeout)):
             if seconds is not None and not seconds > 0:
                 raise ValueError(f"{option} is in seconds and positive, not {seconds!r}")
+        if threads < 0:
+            raise ValueError(f"threads is 0 (one call at a time) or more, not {threads}")
         self.pod_name = pod_name
         self.namespace = namespace
         self.timeout = timeout
@@ -78,6 +83,7 @@ class PodLoader:
         self._max_frame_bytes = max_frame_bytes
         self._environment_variables = dict(environment_variables or {})
         self._types = tuple(types)
+        self._threads = threads
         self._progress = progress
         self._session: Session | None = None
         self._starting = RLock()
@@ -183,6 +189,7 @@ class PodLoader:
             max_frame_bytes=self._max_frame_bytes,
             environment_variables=self._environment_variables,
             classes=HostClasses(self._types),
+            threads=self._threads,
         )
         if self._finalizer is not None:
             self._finalizer.detach()

@@ -207,6 +207,8 @@ class Session:
             reply = self._connection.exchange(number, frame, deadline)
             # Compared from the tail's start without a copy of the frame.
             if reply.startswith(NONE_RESULT_TAIL, TAIL_START):
+                if exports is not None:
+                    self._handles.call_ended(exports)
                 return None
             reply = self._answer_until_reply(number, reply, deadline)
         except BaseException as exc:  # noqa: BLE001 - each is seen to

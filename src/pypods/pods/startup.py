@@ -38,6 +38,7 @@ def start_session(
     max_frame_bytes: int,
     environment_variables: Mapping[str, str] | None = None,
     classes: Classes,
+    threads: int = 0,
 ) -> Session:
     """Launch a pod's interpreter and wait until its ``pod.py`` is imported.
 
@@ -52,6 +53,7 @@ def start_session(
         "{lifeline}",
         str(max_frame_bytes),
         str(output.effective_level()),
+        str(threads),
     )
     variables = pod_environment_variables(pod_name, python.parent.parent, environment_variables)
     codec = HostCodec(classes)

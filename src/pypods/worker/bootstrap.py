@@ -3,8 +3,8 @@
 It registers just the package ``pypods``, with what a pod may use of it, from the host's installed
 files: neither the host's site-packages nor pypods' own host side can be imported in a pod.
 
-``python -I bootstrap.py NAME FOLDER LIFELINE_FD MAX_FRAME_BYTES LOG_LEVEL`` serves calls, and
-``python -I bootstrap.py --script NAME FOLDER [ARGUMENT]...`` runs ``pod.py`` as a script.
+``python -I bootstrap.py NAME FOLDER LIFELINE_FD MAX_FRAME_BYTES LOG_LEVEL THREADS`` serves calls,
+and ``python -I bootstrap.py --script NAME FOLDER [ARGUMENT]...`` runs ``pod.py`` as a script.
 """
 
 import os
@@ -51,13 +51,14 @@ def main(arguments: "list[str]") -> None:
         return
     from pypods.worker.serve import serve_pod
 
-    name, folder, lifeline_fd, max_frame_bytes, log_level = arguments
+    name, folder, lifeline_fd, max_frame_bytes, log_level, threads = arguments
     serve_pod(
         name,
         folder,
         lifeline_fd=int(lifeline_fd),
         max_frame_bytes=int(max_frame_bytes),
         log_level=int(log_level),
+        threads=int(threads),
     )
 
 

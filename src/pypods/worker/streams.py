@@ -88,7 +88,7 @@ class Streams:
         if generator is None:
             return None
         if type(generator) is _ASYNC_GENERATOR:
-            return generator.aclose()
+            return _close_async(generator)
         generator.close()
         return None
 
@@ -122,6 +122,10 @@ class Streams:
     def next_number(self) -> int:
         """The number that the next generator will get."""
         return self._next_number
+
+
+async def _close_async(generator: Any) -> None:
+    await generator.aclose()
 
 
 def _batch(items: list[Any], *, done: bool = False, error: Any = None) -> dict[str, Any]:
