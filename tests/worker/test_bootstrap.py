@@ -37,8 +37,8 @@ def is_of_pods(name: str) -> bool:
 def test_only_what_a_pod_may_use_is_registered(own_modules):
     bootstrap.register_packages(str(BOOTSTRAP.parent.parent))
     import pypods.errors
+    import pypods.wire.failures
     import pypods.wire.frames
-    import pypods.worker.failures
     from pypods import PodListener
     from pypods.pods import PodListener as TheSame
 
@@ -59,7 +59,7 @@ def test_it_serves_with_the_arguments_it_was_given(monkeypatch):
         "pypods.worker.serve.serve_pod", lambda *args, **options: seen.append((args, options))
     )
     bootstrap.main(["name", "/folder", "5", "1000", "30"])
-    limits = {"lifeline_fd": 5, "max_frame_bytes": 1000, "log_level": 30}
+    limits = {"lifeline_fd": 5, "max_frame_bytes": 1000, "log_level": 30, "threads": 0}
     assert seen == [(("name", "/folder"), limits)]
 
 

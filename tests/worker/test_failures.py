@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from pypods.wire.documents import decode_document, encode_document
-from pypods.worker.failures import (
+from pypods.wire.failures import (
     MAX_CHAIN,
     MAX_EXCEPTIONS,
     MAX_TEXT_CHARACTERS,

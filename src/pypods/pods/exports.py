@@ -40,7 +40,7 @@ class CallExports:
         if isinstance(value, type):
             return None
         if isinstance(value, Iterator):
-            kind = b"g"
+            kind = b"h"
         elif isinstance(value, Callable):  # type: ignore[arg-type]  # It can; mypy has it as a form.
             kind = b"k"
         else:

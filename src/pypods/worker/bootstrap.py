@@ -3,7 +3,7 @@
 It registers just the package ``pypods``, with what a pod may use of it, from the host's installed
 files: neither the host's site-packages nor pypods' own host side can be imported in a pod.
 
-``python -I bootstrap.py NAME FOLDER LIFELINE_FD MAX_FRAME_BYTES LOG_LEVEL THREADS`` serves calls,
+``python -I bootstrap.py NAME FOLDER LIFELINE_FD MAX_FRAME_BYTES LOG_LEVEL [THREADS]`` serves calls,
 and ``python -I bootstrap.py --script NAME FOLDER [ARGUMENT]...`` runs ``pod.py`` as a script.
 """
 
@@ -51,14 +51,14 @@ def main(arguments: "list[str]") -> None:
         return
     from pypods.worker.serve import serve_pod
 
-    name, folder, lifeline_fd, max_frame_bytes, log_level, threads = arguments
+    name, folder, lifeline_fd, max_frame_bytes, log_level, *rest = arguments
     serve_pod(
         name,
         folder,
         lifeline_fd=int(lifeline_fd),
         max_frame_bytes=int(max_frame_bytes),
         log_level=int(log_level),
-        threads=int(threads),
+        threads=int(rest[0]) if rest else 0,
     )
 
 

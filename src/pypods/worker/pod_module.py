@@ -125,6 +125,6 @@ class PodClasses(Classes):
 
         if kind == ord("k"):
             return HostFunction(self.ask, content)
-        if kind == ord("g"):
+        if kind == ord("h"):
             return HostIterator(self.ask, content)
         return super().take_handle(kind, content)

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pypods.errors import PodCallError, PodError, ProtocolError
-from pypods.pods import remote_errors
-from pypods.pods.remote_errors import error_from_document
-from pypods.worker.failures import describe_failure
+from pypods.wire import remote_errors
+from pypods.wire.failures import describe_failure
+from pypods.wire.remote_errors import error_from_document
 
 
 def failure(**fields: object) -> dict[str, object]:
