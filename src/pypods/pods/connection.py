@@ -193,6 +193,11 @@ class Connection:
         """Whether a request was sent, or begun, and its reply was neither taken nor abandoned."""
         return number in self._waiters
 
+    @property
+    def unanswered(self) -> int:
+        """How many requests have no reply yet, or one that nobody has taken."""
+        return len(self._waiters)
+
     def is_oldest(self, number: int) -> bool:
         """Whether no earlier request is unanswered: a pod that takes turns is busy with this."""
         for each in list(self._waiters):
@@ -269,12 +274,11 @@ class Connection:
             waiter.frame = frame
         elif waiter.on_reply is None:
             waiter.requests.append(frame)
-        if waiter.on_reply is None:
-            self._rouse(waiter)
-        else:
+        if waiter.on_reply is not None:
             if waiter.frame is not None:
                 del self._waiters[number]
             waiter.on_reply(frame, None)
+        self._rouse(waiter)
 
     def _read_for_later(self) -> None:
         """See to it that somebody reads while there are requests that nobody waits for."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pypods.errors import PodDiedError
@@ -10,6 +12,7 @@ if TYPE_CHECKING:
     import inspect
 
     from pypods.pods.description import FunctionDescription
+    from pypods.pods.futures import PodFuture
     from pypods.pods.session import Session
 
 __all__ = ["Pod", "PodFunction", "describe"]
@@ -104,6 +107,65 @@ class PodFunction:
                 raise
         # The pod had ended before: it has not seen the call, so this is no replay of it.
         return self._source.session().call(self._head, args, kwargs, timeout)
+
+    def _effective_timeout(self) -> float | None:
+        return self._source.timeout if self._timeout is None else self._timeout
+
+    def submit(self, /, *args: Any, **kwargs: Any) -> PodFuture:
+        """Send the call and return its future, a ``concurrent.futures.Future``.
+
+        Cancelling it keeps the call from starting, or interrupts it. Raises ValueTransferError
+        for an argument that cannot cross; whatever else goes wrong is the future's.
+        """
+        timeout = self._effective_timeout()
+        try:
+            return self._source.session().submit(self._head, args, kwargs, timeout)
+        except PodDiedError as exc:
+            if exc.delivered:
+                raise
+        return self._source.session().submit(self._head, args, kwargs, timeout)
+
+    async def aio(self, /, *args: Any, **kwargs: Any) -> Any:
+        """Call the function and await its result, under asyncio; errors as of a call.
+
+        Cancelling the task that awaits cancels the call.
+        """
+        import asyncio
+
+        if self._source.pid is None:
+            await asyncio.to_thread(self._source.session)  # May make an environment.
+        return await asyncio.wrap_future(self.submit(*args, **kwargs))
+
+    def map(
+        self, /, *iterables: Iterable[Any], chunksize: int = 1, ordered: bool = True
+    ) -> Iterator[Any]:
+        """Call the function for each item (with several iterables, for each row of them).
+
+        Iterates over the results, in the items' order or, with ``ordered=False``, as they are
+        there. Items are taken as results are, a bounded number ahead. ``chunksize`` items go to
+        the pod at once; what one of them raises is raised here, after the results before it.
+        """
+        from pypods.pods.mapping import map_calls
+
+        if chunksize < 1:
+            raise ValueError(f"chunksize is 1 or more, not {chunksize}")
+        calls = (list(call) for call in zip(*iterables, strict=False))
+        if chunksize == 1:
+            return map_calls(lambda call: self.submit(*call), calls, ordered=ordered)
+        timeout = self._effective_timeout()
+        chunks = iter(lambda: list(islice(calls, chunksize)), [])
+
+        def submit_chunk(chunk: list[Any]) -> PodFuture:
+            return self._source.session().submit_chunk(self.__name__, chunk, timeout)
+
+        batches = map_calls(submit_chunk, chunks, ordered=ordered)
+        return self._items_of(batches)
+
+    def _items_of(self, batches: Iterator[Any]) -> Iterator[Any]:
+        for items, error in batches:
+            yield from items
+            if error is not None:
+                raise error
 
     def options(self, *, timeout: float | None = None) -> PodFunction:
         """Return the same function with other options; ``timeout`` in seconds."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+from functools import partial
 from itertools import count
 from threading import Lock
 from time import monotonic
@@ -50,8 +51,11 @@ from pypods.wire.messages import (
 from pypods.wire.remote_errors import error_from_document
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pypods.pods.description import FunctionDescription
     from pypods.pods.exports import CallExports
+    from pypods.pods.futures import FutureCalls, PodFuture
 
 __all__ = ["Session"]
 
@@ -93,6 +97,7 @@ class Session:
         if isinstance(codec.classes, HostClasses):
             codec.classes.open_stream = self._handles.open_stream
         self._next_number = count(1).__next__
+        self._futures: FutureCalls | None = None
         self._ended = False
         self._ending = Lock()
         self._is_over = False
@@ -151,7 +156,9 @@ class Session:
         parent = self._handles.parent()
         if parent is not None:
             arguments = within_call(arguments or NO_ARGUMENTS, parent)
-        frame = call_frame(number, head, arguments)
+        return self._checked(number, call_frame(number, head, arguments))
+
+    def _checked(self, number: int, frame: bytes) -> bytes:
         if len(frame) > self._max_frame_bytes:
             self._handles.forget_call(number)
             raise ValueTransferError(
@@ -178,6 +185,93 @@ class Session:
             return tuple(map(description_from_document, documents))
         except ProtocolError as exc:
             raise self.broken(exc) from None
+
+    def submit(
+        self,
+        head: bytes,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        timeout: float | None = None,
+    ) -> PodFuture:
+        """Send a call without waiting; return its future. Errors of sending as of ``call``."""
+        number = self._next_number()
+        return self._open(number, self._call_frame(number, head, args, kwargs), timeout)
+
+    def submit_chunk(self, name: str, calls: list[Any], timeout: float | None) -> PodFuture:
+        """Send many calls of one function at once; the future's value is (results, error)."""
+        number = self._next_number()
+        document = {"kind": "map", "name": name, "calls": calls}
+        encoded = self._handles.encode_arguments(number, document)
+        frame = self._checked(number, numbered_frame(number, encoded))
+        return self._open(number, frame, timeout, self._chunk_of)
+
+    def _chunk_of(self, value: Any) -> tuple[list[Any], BaseException | None]:
+        try:
+            error = value["error"]
+            return value["items"], None if error is None else self.error_of(Failure(0, error))
+        except (KeyError, TypeError, ProtocolError) as exc:
+            raise self.broken(ProtocolError(f"a malformed chunk of results: {exc!r}")) from None
+
+    def _open(
+        self,
+        number: int,
+        frame: bytes,
+        timeout: float | None,
+        convert: Callable[[Any], Any] | None = None,
+    ) -> PodFuture:
+        if self._futures is None:
+            from pypods.pods.futures import FutureCalls
+
+            self._futures = FutureCalls(self)
+        future = self._futures.open(number, timeout, convert)
+        on_reply = partial(self._futures.take_in, future)
+        try:
+            self._connection.begin(number, frame, None, on_reply)
+        except BaseException as exc:  # noqa: BLE001 - each settles the future
+            error = self.broken(exc) if isinstance(exc, EndOfPipeError | ProtocolError) else exc
+            on_reply(None, error)
+            raise error from None
+        return future
+
+    def settle(
+        self, number: int, reply: bytes | None, error: BaseException | None, timeout: float | None
+    ) -> Any:
+        """Return the value of a future's reply, or raise what it ends with."""
+        exports = self._handles.exports_of(number)
+        try:
+            if reply is not None:
+                return self._value_of(reply, exports, timeout)
+            if isinstance(error, EndOfPipeError | ProtocolError | ValueTransferError):
+                raise self.broken(error) from None
+            assert error is not None
+            raise error
+        finally:
+            if exports is not None:
+                self._handles.call_ended(exports)
+
+    def answer_request(self, number: int, frame: bytes) -> None:
+        """Answer what the pod asks during a call that nobody waits for."""
+        try:
+            self._connection.answer(self._handles.answer(number, self.codec.decode(frame)))
+        except (EndOfPipeError, ProtocolError) as exc:
+            self.broken(exc)
+
+    def send_cancel(self, number: int) -> None:
+        """Ask the pod to end a call, or not to begin with it; does not wait."""
+        if self._connection.is_waited_for(number) and not self._ended:
+            cancel = encode_in_standard_library({"kind": "cancel"})
+            with contextlib.suppress(EndOfPipeError, DeadlineError):
+                self._connection.post(numbered_frame(number, cancel), monotonic() + 0.1)
+                self._process.signal(signal.SIGINT)
+
+    def time_out(self, number: int, timeout: float | None) -> PodError:
+        """End a future's call that took too long; return its error."""
+        return self._timed_out(number, timeout)
+
+    @property
+    def calls_under_way(self) -> int:
+        """How many requests are not answered yet."""
+        return self._connection.unanswered
 
     def begin(self, document: bytes) -> int:
         """Send an encoded request without waiting; return its number, for ``finish``."""
@@ -303,6 +397,8 @@ class Session:
             connection.post(numbered_frame(number, cancel), monotonic() + patience)
             self._process.signal(signal.SIGINT)
             while monotonic() < deadline:
+                if not connection.is_waited_for(number):
+                    return True  # Whoever reads has taken its reply.
                 with contextlib.suppress(DeadlineError):
                     connection.wait(number, min(deadline, monotonic() + INTERRUPT_LOOK_SECONDS))
                     return True

@@ -147,6 +147,8 @@ class Server:
                 self._call(number, function, document["args"], document["kwargs"])
         elif kind == "describe":
             self._call(number, self._describe, [document.get("name")], {})
+        elif kind == "map":
+            self._map(number, document["name"], document["calls"])
         elif kind == "more":
             self._more(number, document["stream"], document["items"])
         elif kind == "close":
@@ -167,6 +169,33 @@ class Server:
         if name is not None:
             return describe_function(name, self._functions[name])
         return [describe_function(each, self._functions[each]) for each in self._functions]
+
+    def _map(self, number: Any, name: str, calls: list[list[Any]]) -> None:
+        """Call a function many times and answer with the results before the first failure."""
+        function = self._functions.get(name)
+        if function is None:
+            self.fail(number, self._unknown(name))
+            return
+
+        def call_each() -> Any:
+            from pypods.wire.failures import describe_failure
+
+            items: list[Any] = []
+            try:
+                items.extend(function(*args) for args in calls)
+            except Exception as exc:  # noqa: BLE001 - it arrives at its place
+                return {"items": items, "error": describe_failure(exc)}
+            return {"items": items, "error": None}
+
+        def succeed(number: int, results: dict[str, Any]) -> None:
+            try:
+                frame = self._result_frame(number, results)
+            except ValueTransferError:
+                cut = self._streams.cut_short(0, results["items"])
+                frame = self._result_frame(number, {"items": cut["items"], "error": cut["error"]})
+            self._channel.send(frame)
+
+        self._call(number, call_each, (), {}, succeed)
 
     def _more(self, number: Any, stream: int, count: int) -> None:
         """Answer with the next items of a stream, or with those before one that cannot cross."""

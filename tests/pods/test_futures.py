@@ -1,0 +1,195 @@
+"""submit, aio and map: calls that go on while the host does something else."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import CancelledError, Future, as_completed
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pypods.errors import PodCallError, PodDiedError, PodTimeoutError, ValueTransferError
+from pypods.pods.mapping import MAX_CALLS_AHEAD
+
+LoadPod = Callable[..., Any]
+
+SOURCE = """
+import asyncio, os, time
+from pathlib import Path
+def same(x): return x
+def add(x, y=1): return x + y
+def slow(seconds, x=None): time.sleep(seconds); return x
+def mark(path): Path(path).write_text("ran")
+def fail(x): raise ValueError(x)
+def die(): os._exit(3)
+def even(x):
+    if x == 7: raise ValueError("seven")
+    return x * 2
+def unsendable(x): return object() if x == 3 else x
+def apply(f, x): return f(x)
+def gen(n): yield from range(n)
+async def sleeps(seconds, x=None):
+    await asyncio.sleep(seconds)
+    return x
+"""
+
+
+@pytest.fixture(scope="module")
+def pod(module_loader: LoadPod) -> Any:
+    return module_loader(SOURCE, "futures").load_pod()
+
+
+def test_a_blocking_call_starts_no_thread(bare_loader: LoadPod):
+    pod = bare_loader(SOURCE).load_pod()
+    before = threading.active_count()
+    assert pod.same(1) == 1
+    assert list(pod.gen(500)) == list(range(500))
+    assert pod.apply(lambda x: x + 1, 1) == 2
+    assert threading.active_count() == before
+
+
+def test_submit_returns_a_future(pod):
+    future = pod.add.submit(1, y=2)
+    assert isinstance(future, Future)
+    assert future.result(30) == 3
+    assert pod.same(4) == 4
+
+
+def test_many_futures_and_blocking_calls_at_once(pod):
+    futures = {pod.same.submit(n): n for n in range(300)}
+    assert [pod.same(n) for n in range(50)] == list(range(50))
+    assert all(futures[future] == future.result() for future in as_completed(futures, 30))
+
+
+def test_a_failure_is_the_futures(pod):
+    error = pod.fail.submit("x").exception(30)
+    assert isinstance(error, ValueError)
+    assert isinstance(error, PodCallError)
+    with pytest.raises(ValueTransferError):
+        pod.same.submit(object())
+
+
+def test_the_death_of_the_pod_ends_every_future(bare_loader: LoadPod):
+    pod = bare_loader(SOURCE).load_pod()
+    futures = [pod.slow.submit(0.2), pod.die.submit(), pod.same.submit(1)]
+    assert futures[0].result(30) is None
+    assert isinstance(futures[1].exception(30), PodDiedError)
+    assert isinstance(futures[2].exception(30), PodDiedError)
+    assert pod.same.submit(2).result(30) == 2
+
+
+def test_a_cancelled_call_that_waits_never_starts(pod, tmp_path: Path):
+    running = pod.slow.submit(0.4, "ran")
+    waiting = pod.mark.submit(str(tmp_path / "mark"))
+    assert waiting.cancel()
+    assert waiting.cancelled()
+    assert running.result(30) == "ran"
+    assert pod.same(1) == 1
+    assert not (tmp_path / "mark").exists()
+    with pytest.raises(CancelledError):
+        waiting.result(0)
+
+
+def test_a_cancelled_call_that_runs_is_interrupted(pod):
+    started = time.monotonic()
+    running = pod.slow.submit(60)
+    time.sleep(0.1)
+    assert running.cancel()
+    assert pod.same(1) == 1
+    assert time.monotonic() - started < 60
+    assert not pod.same.submit(2).cancelled()
+
+
+def test_a_future_that_is_done_cannot_be_cancelled(pod):
+    future = pod.same.submit(1)
+    assert future.result(30) == 1
+    assert future.cancel() is False
+
+
+def test_a_future_times_out_by_its_option(pod):
+    future = pod.slow.options(timeout=0.2).submit(60)
+    assert isinstance(future.exception(30), PodTimeoutError)
+    assert pod.same(3) == 3
+
+
+def test_a_future_may_pass_functions_and_give_streams(pod):
+    assert pod.apply.submit(lambda x: pod.same(x) + 1, 2).result(30) == 3
+    assert list(pod.gen.submit(100).result(30)) == list(range(100))
+
+
+def test_under_asyncio_many_calls_are_in_flight(pod):
+    async def run() -> list[Any]:
+        one_by_one = [await pod.add.aio(n) for n in range(5)]
+        at_once = await asyncio.gather(*(pod.sleeps.aio(0.05, n) for n in range(100)))
+        return [one_by_one, at_once]
+
+    assert asyncio.run(run()) == [[1, 2, 3, 4, 5], list(range(100))]
+
+
+def test_cancelling_the_task_cancels_the_call(pod):
+    async def run() -> None:
+        task = asyncio.create_task(pod.slow.aio(60))
+        await asyncio.sleep(0.2)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    started = time.monotonic()
+    asyncio.run(run())
+    assert pod.same("free") == "free"
+    assert time.monotonic() - started < 60
+
+
+def test_aio_raises_what_a_call_raises(pod, bare_loader: LoadPod):
+    with pytest.raises(ValueError, match="x"):
+        asyncio.run(pod.fail.aio("x"))
+    died = bare_loader(SOURCE).load_pod()
+    with pytest.raises(PodDiedError):
+        asyncio.run(died.die.aio())
+    assert asyncio.run(died.same.aio(1)) == 1
+
+
+@pytest.mark.parametrize("chunksize", [1, 2, 7, 1000])
+@pytest.mark.parametrize("ordered", [True, False])
+def test_map_gives_every_result(pod, chunksize, ordered):
+    results = list(pod.add.map(range(200), range(200), chunksize=chunksize, ordered=ordered))
+    assert (results if ordered else sorted(results)) == [2 * n for n in range(200)]
+
+
+@pytest.mark.parametrize("chunksize", [1, 4, 100])
+def test_map_raises_after_the_results_before_it(pod, chunksize):
+    taken = []
+    with pytest.raises(ValueError, match="seven"):
+        taken.extend(pod.even.map(range(20), chunksize=chunksize))
+    assert taken == [0, 2, 4, 6, 8, 10, 12]
+
+
+def test_map_loses_no_result_before_one_that_cannot_cross(pod):
+    taken = []
+    with pytest.raises((PodCallError, ValueTransferError), match="object cannot cross"):
+        taken.extend(pod.unsendable.map(range(9), chunksize=9))
+    assert taken == [0, 1, 2]
+
+
+def test_map_takes_items_no_further_ahead_than_it_says(pod):
+    taken = []
+
+    def items() -> Any:
+        for n in range(10_000):
+            taken.append(n)
+            yield n
+
+    results = pod.same.map(items())
+    assert [next(results) for _ in range(3)] == [0, 1, 2]
+    assert len(taken) <= MAX_CALLS_AHEAD + 3
+    results.close()
+    assert pod.same("after") == "after"
+
+
+def test_map_refuses_an_empty_chunk(pod):
+    with pytest.raises(ValueError, match="chunksize is 1 or more"):
+        pod.same.map([1], chunksize=0)
