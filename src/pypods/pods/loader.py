@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import weakref
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from threading import RLock
 from typing import TYPE_CHECKING, Any
@@ -42,7 +43,8 @@ class PodLoader:
     set aside. ``environment_variables`` are added to the host's. ``types`` are the enum and
     dataclass classes that the pod's values may become here, by their qualified name. ``threads``
     is how many calls run side by side in the pod; 0 is one at a time, on its main thread, as
-    drivers and libraries with signal handlers expect.
+    drivers and libraries with signal handlers expect. ``workers`` is how many processes of the pod
+    share its calls, each going to the least busy; see ``sticky`` for state that must stay in one.
     """
 
     def __init__(
@@ -59,6 +61,7 @@ class PodLoader:
         environment_variables: Mapping[str, str] | None = None,
         types: Iterable[type] = (),
         threads: int = 0,
+        workers: int = 1,
         progress: Progress | None = None,
     ) -> None:
         check_pod_name(pod_name)
@@ -72,6 +75,8 @@ class PodLoader:
                 raise ValueError(f"{option} is in seconds and positive, not {seconds!r}")
         if threads < 0:
             raise ValueError(f"threads is 0 (one call at a time) or more, not {threads}")
+        if workers < 1:
+            raise ValueError(f"workers is 1 or more, not {workers}")
         self.pod_name = pod_name
         self.namespace = namespace
         self.timeout = timeout
@@ -85,9 +90,9 @@ class PodLoader:
         self._types = tuple(types)
         self._threads = threads
         self._progress = progress
-        self._session: Session | None = None
+        self._sessions: list[Session | None] = [None] * workers
         self._starting = RLock()
-        self._finalizer: weakref.finalize[Any, Any] | None = None
+        self._finalizers: list[weakref.finalize[Any, Any] | None] = [None] * workers
         _loaders.add(self)
 
     # State -------------------------------------------------------------------------------------
@@ -100,21 +105,28 @@ class PodLoader:
     @property
     def state(self) -> str:
         """``STOPPED``, ``RUNNING`` or ``DIED`` (the next call starts it anew)."""
-        if self._session is None:
+        started = [session for session in self._sessions if session is not None]
+        if not started:
             return "STOPPED"
-        return "DIED" if self._session.has_died() else "RUNNING"
+        return "DIED" if all(session.has_died() for session in started) else "RUNNING"
 
     @property
     def pid(self) -> int | None:
-        """The worker's process id; None if none runs."""
-        session = self._session
-        return session.pid if session is not None and not session.has_died() else None
+        """The worker's process id (of several, the first's); None if none runs."""
+        return next(iter(self.pids), None)
+
+    @property
+    def pids(self) -> list[int]:
+        """The process ids of the workers that run."""
+        return [session.pid for session in self._living()]
 
     @property
     def hello(self) -> Hello | None:
-        """What the running worker said of itself: its Python, platform and pid."""
-        session = self._session
-        return session.hello if session is not None and not session.has_died() else None
+        """What a running worker said of itself: its Python, platform and pid."""
+        return next((session.hello for session in self._living()), None)
+
+    def _living(self) -> list[Session]:
+        return [each for each in self._sessions if each is not None and not each.has_died()]
 
     def __repr__(self) -> str:
         pid = "" if self.pid is None else f" pid={self.pid}"
@@ -131,7 +143,12 @@ class PodLoader:
         with self._starting:
             if self.pod is None:
                 pod = Pod(self)
-                self._start(pod)
+                try:
+                    for index in range(len(self._sessions)):
+                        self._start(pod, index)
+                except BaseException:
+                    self.unload_pod()
+                    raise
                 self.pod = pod
             if self.namespace is not None:
                 self.namespace[self.pod_name] = self.pod
@@ -141,13 +158,15 @@ class PodLoader:
         """Stop the worker and take the name out of the namespace; nothing happens if unloaded."""
         with self._starting:
             pod, self.pod = self.pod, None
-            session, self._session = self._session, None
-            if self._finalizer is not None:
-                self._finalizer.detach()
+            sessions, self._sessions = self._sessions, [None] * len(self._sessions)
+            for finalizer in self._finalizers:
+                if finalizer is not None:
+                    finalizer.detach()
             if self.namespace is not None and self.namespace.get(self.pod_name) is pod is not None:
                 del self.namespace[self.pod_name]
-            if session is not None:
-                session.stop()
+            for session in sessions:
+                if session is not None:
+                    session.stop()
 
     def __enter__(self) -> Pod:
         return self.load_pod()
@@ -161,21 +180,57 @@ class PodLoader:
         self.unload_pod()
 
     def session(self) -> Session:
-        """Return the running session; a pod that died, or was not started here, is started."""
-        session = self._session
+        """Return the least busy session; one that died, or was never started, is started."""
+        sessions = self._sessions
+        session = sessions[0]
+        if len(sessions) > 1:
+            index = self._least_busy()
+            session = sessions[index]
+        else:
+            index = 0
+        if session is not None and session.is_alive:
+            return session
+        return self.session_at(index)
+
+    def _least_busy(self) -> int:
+        """Return the index of the worker with the fewest calls; a dead one counts as idle."""
+
+        def calls(index: int) -> int:
+            session = self._sessions[index]
+            return session.calls_under_way if session is not None and session.is_alive else 0
+
+        return min(range(len(self._sessions)), key=calls)
+
+    def session_at(self, index: int) -> Session:
+        """Return the session of one of the workers, started if it does not run."""
+        session = self._sessions[index]
         if session is not None and session.is_alive:
             return session
         with self._starting:
-            session = self._session
+            session = self._sessions[index]
             if session is not None and session.is_alive:
                 return session
             if self.pod is None:
                 from pypods.errors import PodError
 
                 raise PodError(f'pod "{self.pod_name}" is not loaded; call load_pod()')
-            return self._start(self.pod)
+            return self._start(self.pod, index)
 
-    def _start(self, pod: Pod) -> Session:
+    @contextmanager
+    def sticky(self) -> Iterator[Pod]:
+        """Give the pod, with every call going to one of its workers: the least busy now.
+
+        For what a worker keeps between calls, an open connection say. The other workers' callers
+        are not kept away from it.
+        """
+        if self.pod is None:
+            self.load_pod()
+        one = _OneWorker(self, self._least_busy())
+        pod = Pod(one)
+        pod._pypods_set_offer(one.session().functions)
+        yield pod
+
+    def _start(self, pod: Pod, index: int) -> Session:
         environment = self._prepare()
         # Only here, so that importing this module stays light.
         from pypods.pods.codec import HostClasses
@@ -191,11 +246,12 @@ class PodLoader:
             classes=HostClasses(self._types),
             threads=self._threads,
         )
-        if self._finalizer is not None:
-            self._finalizer.detach()
+        finalizer = self._finalizers[index]
+        if finalizer is not None:
+            finalizer.detach()
         # At the loader's end or at the interpreter's, whichever comes first.
-        self._finalizer = weakref.finalize(self, session.stop)
-        self._session = session
+        self._finalizers[index] = weakref.finalize(self, session.stop)
+        self._sessions[index] = session
         pod._pypods_set_offer(session.functions)
         return session
 
@@ -214,10 +270,36 @@ class PodLoader:
 
     def _forget(self) -> None:
         """In a forked child: the worker is the parent's; the next call here starts its own."""
-        self._session = None
+        self._sessions = [None] * len(self._sessions)
         self._starting = RLock()
-        if self._finalizer is not None:
-            self._finalizer.detach()
+        for finalizer in self._finalizers:
+            if finalizer is not None:
+                finalizer.detach()
+
+
+class _OneWorker:
+    """What a pod needs of its loader, for one of the loader's workers."""
+
+    def __init__(self, loader: PodLoader, index: int) -> None:
+        self._loader = loader
+        self._index = index
+        self.pod_name = loader.pod_name
+        self.timeout = loader.timeout
+
+    def session(self) -> Session:
+        """Return the worker's session, started anew if it died."""
+        return self._loader.session_at(self._index)
+
+    @property
+    def state(self) -> str:
+        """How the worker stands."""
+        return "STOPPED" if self.pid is None else "RUNNING"
+
+    @property
+    def pid(self) -> int | None:
+        """The worker's process id, None if it does not run."""
+        session = self._loader._sessions[self._index]
+        return None if session is None or session.has_died() else session.pid
 
 
 def _forget_all() -> None:
