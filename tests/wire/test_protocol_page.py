@@ -6,12 +6,14 @@ import datetime as dt
 import re
 import stat
 import sys
+from array import array
 from collections import OrderedDict, namedtuple
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path, PurePosixPath
 
 import bson
+import numpy
 import pytest
 
 from pypods.pods.codec import HostCodec
