@@ -13,7 +13,7 @@ from fractions import Fraction
 from pathlib import Path, PurePosixPath
 
 import bson
-import numpy
+import numpy as np
 import pytest
 
 from pypods.pods.codec import HostCodec
@@ -40,7 +40,7 @@ NAMES = {
     **{name: getattr(messages, name) for name in messages.__all__},
     "dt": dt,
     "bson": bson,
-    "numpy": numpy,
+    "numpy": np,
     "array": array,
     "Decimal": Decimal,
     "Fraction": Fraction,
