@@ -41,12 +41,14 @@ from pypods.wire.messages import (
     Hello,
     Log,
     Message,
+    Release,
     Result,
     message_from_document,
 )
 
 if TYPE_CHECKING:
     from pypods.pods.description import FunctionDescription
+    from pypods.wire.shared import SharedMemory
 
 __all__ = ["Session"]
 
@@ -65,7 +67,14 @@ class Session:
     """A worker from its hello to its end."""
 
     def __init__(
-        self, pod_name: str, process: PodProcess, output: PodOutput, codec: HostCodec, limit: int
+        self,
+        pod_name: str,
+        process: PodProcess,
+        output: PodOutput,
+        codec: HostCodec,
+        limit: int,
+        *,
+        shared: SharedMemory | None = None,
     ) -> None:
         self.pod_name = pod_name
         self.owner_pid = os.getpid()
@@ -75,6 +84,7 @@ class Session:
         self._output = output
         self._codec = codec
         self._max_frame_bytes = limit
+        self._shared = shared
         self._pipes = PodPipes(
             process.stdin_fd,
             process.stdout_fd,
@@ -132,10 +142,16 @@ class Session:
         """
         arguments = None
         if args or kwargs:
-            arguments = encode_document({"args": list(args), "kwargs": kwargs})
+            document = {"args": list(args), "kwargs": kwargs}
+            if self._shared is None:
+                arguments = encode_document(document)
+            else:
+                arguments = self._shared.pack(encode_document, document)
         number = self._next_number()
         frame = call_frame(number, head, arguments)
         if len(frame) > self._max_frame_bytes:
+            if self._shared is not None:
+                self._shared.take_back(frame)
             raise ValueTransferError(
                 f"the arguments take {len(frame)} bytes, more than "
                 f"max_frame_bytes={self._max_frame_bytes}; "
@@ -163,9 +179,14 @@ class Session:
 
     def _request(self, number: int, frame: bytes, timeout: float | None) -> Any:
         deadline = None if timeout is None else monotonic() + timeout
+        shared = self._shared
+        if shared is not None and shared.returned:
+            frame = shared.with_releases(frame)
         try:
             reply = self._connection.exchange(number, frame, deadline)
         except DeadlineError:
+            if shared is not None and not self._connection.is_waited_for(number):
+                shared.take_back(frame)  # Nothing of it was sent.
             raise self._timed_out(number, timeout) from None
         except (EndOfPipeError, ProtocolError, ValueTransferError) as exc:
             raise self._broken(exc) from None
@@ -200,9 +221,17 @@ class Session:
 
     def _take_in(self, frame: bytes) -> None:
         message = message_from_document(self._codec.decode(frame))
+        if isinstance(message, Release) and self._shared is not None:
+            self._shared.release(message.blocks)
+            return
         if not isinstance(message, Log):
             raise ProtocolError(f"a {message.kind} that nobody asked for")
         self._output.record(message)
+
+    def _drop(self, reply: bytes) -> None:
+        """Let go of a reply that nobody waits for any more."""
+        if self._shared is not None:
+            self._shared.discard(reply)
 
     # Interrupts --------------------------------------------------------------------------------
 
@@ -232,7 +261,8 @@ class Session:
             self._process.signal(signal.SIGINT)
             while monotonic() < deadline:
                 with contextlib.suppress(DeadlineError):
-                    connection.wait(number, min(deadline, monotonic() + INTERRUPT_LOOK_SECONDS))
+                    look = min(deadline, monotonic() + INTERRUPT_LOOK_SECONDS)
+                    self._drop(connection.wait(number, look))
                     return True
                 if not connection.is_oldest(number):
                     # Another call is before it, and is not to suffer.
@@ -332,6 +362,8 @@ class Session:
                 if no_sender and no_reader:
                     self._pipes.drain_output()
                     self._pipes.close()
+            if self._shared is not None:
+                self._shared.close()
             self._last_words = self._output.last_lines()
             self._is_over = True
 
@@ -340,6 +372,8 @@ class Session:
         self._ended = self._is_over = True
         self._process.forget()
         self._pipes.close()
+        if self._shared is not None:
+            self._shared.close()
 
     def how_it_ended(self) -> str:
         """Say how, and what it printed last, for an error's message."""

@@ -3,7 +3,8 @@
 It registers just the package ``pypods``, with what a pod may use of it, from the host's installed
 files: neither the host's site-packages nor pypods' own host side can be imported in a pod.
 
-``python -I bootstrap.py NAME FOLDER LIFELINE_FD MAX_FRAME_BYTES LOG_LEVEL`` serves calls, and
+``python -I bootstrap.py NAME FOLDER LIFELINE_FD MAX_FRAME_BYTES LOG_LEVEL [SHARED]`` serves calls
+(``SHARED``: see ``pypods.worker.serve.join_shared_memory``), and
 ``python -I bootstrap.py --script NAME FOLDER [ARGUMENT]...`` runs ``pod.py`` as a script.
 """
 
@@ -51,13 +52,14 @@ def main(arguments: "list[str]") -> None:
         return
     from pypods.worker.serve import serve_pod
 
-    name, folder, lifeline_fd, max_frame_bytes, log_level = arguments
+    name, folder, lifeline_fd, max_frame_bytes, log_level, *shared = arguments
     serve_pod(
         name,
         folder,
         lifeline_fd=int(lifeline_fd),
         max_frame_bytes=int(max_frame_bytes),
         log_level=int(log_level),
+        shared=shared[0] if shared else "",
     )
 
 

@@ -21,11 +21,15 @@ TYPE_CHECKING = False  # As typing has it, without importing typing into every w
 if TYPE_CHECKING:
     from typing import Any, Callable
 
+    from pypods.wire.shared import SharedMemory
+
 __all__ = ["CallInterrupted", "Server", "serve_pod"]
 
 #: How many argument-less calls are remembered by their bytes, and how long those may be.
 MAX_REMEMBERED_CALLS = 1024
 MAX_REMEMBERED_BYTES = 1024
+#: Results of these types hold nothing that could leave the frame.
+_ALWAYS_SMALL = frozenset({int, float, bool, str, type(None)})
 _CANCEL_HEAD = b"\x02kind\0\x07\0\0\0cancel\0"
 
 
@@ -42,6 +46,7 @@ class Server:
         self._channel = channel
         self._functions = functions
         self._classes = classes
+        self._shared: SharedMemory | None = classes.shared
         self._remembered: dict[bytes, Callable[..., Any]] = {}
         #: The id of the call that runs, 0 for none: whom an interrupt is for.
         self._current = 0
@@ -76,6 +81,7 @@ class Server:
                 return
         except ValueTransferError as exc:
             # The frame is sound; only a value in it cannot be had in this pod.
+            self._discard(frame)
             self.fail(number, exc)
             return
         name, args, kwargs = call
@@ -99,6 +105,8 @@ class Server:
                 self._call(number, function, document["args"], document["kwargs"])
         elif kind == "describe":
             self._call(number, self._describe, [document.get("name")], {})
+        elif kind == "release" and self._shared is not None:
+            self._shared.release(document["blocks"])
         elif kind != "cancel":  # A cancel that arrives here is for a call that has ended.
             raise ProtocolError(f"there is no request of kind {kind!r}")
 
@@ -124,7 +132,10 @@ class Server:
                 value = function(*args, **kwargs)
             finally:
                 self._current = 0
-            frame = result_frame(number, value)
+            if self._shared is None or type(value) in _ALWAYS_SMALL:
+                frame = result_frame(number, value)
+            else:
+                frame = self._shared.pack(result_frame, number, value)
         except ValueTransferError as exc:
             if exc.place.startswith("value"):
                 exc = ValueTransferError(exc.reason, "result" + exc.place[len("value") :])
@@ -133,8 +144,16 @@ class Server:
             self._current = 0
             self.fail(number, exc)
         else:
+            # Blocks of the host's that nobody here uses any more go back with this frame.
+            del value
+            if args:
+                args.clear()
+            if kwargs:
+                kwargs.clear()
             limit = self._channel.max_frame_bytes
             if len(frame) > limit:
+                if self._shared is not None:
+                    self._shared.take_back(frame)
                 self.fail(
                     number,
                     ValueTransferError(
@@ -144,7 +163,18 @@ class Server:
                     ),
                 )
             else:
-                self._channel.send(frame)
+                self._answer(frame)
+
+    def _answer(self, frame: bytes) -> None:
+        shared = self._shared
+        if shared is not None and shared.returned:
+            frame = shared.with_releases(frame)
+        self._channel.send(frame)
+
+    def _discard(self, frame: bytes) -> None:
+        """Let go of a call that will not be made, or whose arguments cannot be had."""
+        if self._shared is not None:
+            self._shared.discard(frame)
 
     def fail(self, number: Any, error: BaseException) -> None:
         """Answer a call with what it raised."""
@@ -160,7 +190,7 @@ class Server:
         if is_too_long:
             shortened = shortened_failure(failure, limit)
             document = encode_document({"kind": "failure", "error": shortened})
-        self._channel.send(numbered_frame(number, document))
+        self._answer(numbered_frame(number, document))
 
     # Interrupts --------------------------------------------------------------------------------
 
@@ -200,6 +230,7 @@ class Server:
             for frame in [frame for frame in queued if frame_id(frame) == number]:
                 queued.remove(frame)
                 if not _is_cancel(frame):
+                    self._discard(frame)
                     self._fail_unbegun(number)
         return is_running_cancelled
 
@@ -210,6 +241,7 @@ class Server:
         for cancel in queued:
             if frame_id(cancel) == number and _is_cancel(cancel) and not _is_cancel(frame):
                 queued.remove(cancel)
+                self._discard(frame)
                 self._fail_unbegun(number)
                 return True
         return False
@@ -237,7 +269,13 @@ def _is_cancel(frame: bytes) -> bool:
 
 
 def serve_pod(
-    name: str, folder: str, *, lifeline_fd: int, max_frame_bytes: int, log_level: int
+    name: str,
+    folder: str,
+    *,
+    lifeline_fd: int,
+    max_frame_bytes: int,
+    log_level: int,
+    shared: str = "",
 ) -> None:
     """Be the worker of a pod: say hello, import ``pod.py``, answer calls until the host ends."""
     read_fd, write_fd = take_over_standard_streams()
@@ -246,6 +284,8 @@ def serve_pod(
     os.register_at_fork(after_in_child=channel.close)
     channel.send(encode_document(hello_document()))
     classes = PodClasses()
+    if shared:
+        join_shared_memory(classes, shared, max_frame_bytes)
     functions: dict[str, Callable[..., Any]] = {}
     server = Server(channel, functions, classes)
     signal.signal(signal.SIGINT, server.handle_interrupt)
@@ -264,6 +304,26 @@ def serve_pod(
             os._exit(1)  # A child that the pod forked came back here instead of ending.
         # The host is gone, or talks nonsense: neither leaves anybody to answer to.
         raise SystemExit(f"pod {name}: {exc}") from None
+
+
+def join_shared_memory(classes: PodClasses, shared: str, max_frame_bytes: int) -> None:
+    """Take over what the host shares: its arena, the worker's arena, their size, a flag.
+
+    The text is ``FD,FD,BYTES,WRITABLE``, all numbers; nothing is mapped before it is needed.
+    """
+    from pypods.wire.arena import Arena
+    from pypods.wire.shared import SharedMemory
+
+    incoming, outgoing, size, writable = map(int, shared.split(","))
+    os.set_inheritable(incoming, False)
+    os.set_inheritable(outgoing, False)
+    classes.writable = bool(writable)
+    classes.shared = SharedMemory(
+        Arena(outgoing, size),
+        Arena(incoming, size),
+        max_frame_bytes=max_frame_bytes,
+        writable=classes.writable,
+    )
 
 
 def hello_document() -> dict[str, Any]:
