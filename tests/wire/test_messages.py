@@ -14,6 +14,7 @@ from pypods.wire.messages import (
     Log,
     Message,
     Ready,
+    Release,
     Result,
     message_from_document,
     message_to_document,
@@ -28,6 +29,7 @@ MESSAGES: list[Message] = [
     Describe(2, "foo"),
     Describe(2),
     Cancel(1),
+    Release(bytes(8)),
     Result(1, 3),
     Failure(1, {"text": "no"}),
 ]

@@ -59,8 +59,10 @@ def test_it_serves_with_the_arguments_it_was_given(monkeypatch):
         "pypods.worker.serve.serve_pod", lambda *args, **options: seen.append((args, options))
     )
     bootstrap.main(["name", "/folder", "5", "1000", "30"])
-    limits = {"lifeline_fd": 5, "max_frame_bytes": 1000, "log_level": 30, "threads": 0}
-    assert seen == [(("name", "/folder"), limits)]
+    limits = {"lifeline_fd": 5, "max_frame_bytes": 1000, "log_level": 30}
+    assert seen == [(("name", "/folder"), {**limits, "threads": 0, "shared": ""})]
+    bootstrap.main(["name", "/folder", "5", "1000", "30", "2", "6,7,4096,0"])
+    assert seen[1] == (("name", "/folder"), {**limits, "threads": 2, "shared": "6,7,4096,0"})
 
 
 def test_it_runs_a_script(monkeypatch, own_modules, make_pod, capsys):

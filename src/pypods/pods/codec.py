@@ -18,6 +18,7 @@ from bson.errors import BSONError
 from bson.int64 import Int64
 
 from pypods.errors import ProtocolError, ValueTransferError
+from pypods.wire.context import SHARED_MINIMUM_BYTES, current
 from pypods.wire.documents import KIND_SUBTYPE, decode_kind
 from pypods.wire.documents import decode_document as decode_in_standard_library
 from pypods.wire.documents import encode_document as encode_in_standard_library
@@ -26,29 +27,31 @@ from pypods.wire.values import NO_CLASSES, Classes
 
 __all__ = ["HostClasses", "HostCodec", "encode_document", "encode_plain", "is_plain"]
 
-_PLAIN_SCALARS = frozenset({str, int, float, bool, type(None), bytes})
+_SMALL_SCALARS = frozenset({str, int, float, bool, type(None)})
+#: Bytes are looked at one by one: where there is shared memory, large ones leave the frame.
+_PLAIN_SCALARS = _SMALL_SCALARS | {bytes}
 #: Containers inside containers that the C codec is trusted with.
 _MAX_PLAIN_DEPTH = 100
 
 
 def is_plain(value: Any, depth: int = 0) -> bool:
-    """Whether the C codec keeps a value as it is, type and all."""
+    """Whether the C codec keeps a value as it is, type and all, large binaries aside."""
     cls = type(value)
     if cls in _PLAIN_SCALARS:
-        return True
+        return cls is not bytes or len(value) < SHARED_MINIMUM_BYTES or current.arena is None
     if depth > _MAX_PLAIN_DEPTH:
         return False
     if cls is list:
         if len(value) >= MINIMUM_ROWS:
             return False  # It may cross as packed columns, which the C codec does not know.
-        if _PLAIN_SCALARS.issuperset(map(type, value)):
+        if _SMALL_SCALARS.issuperset(map(type, value)):
             return True
         return all(is_plain(item, depth + 1) for item in value)
     if cls is dict:
         if not {str}.issuperset(map(type, value)) or "$ref" in value:
             return False
         items = value.values()
-        if _PLAIN_SCALARS.issuperset(map(type, items)):
+        if _SMALL_SCALARS.issuperset(map(type, items)):
             return True
         return all(is_plain(item, depth + 1) for item in items)
     return False
@@ -102,7 +105,11 @@ class HostCodec:
         """Return the document of a frame; errors as of the standard library's codec."""
         try:
             return bson.decode(frame, self._options)
-        except (ProtocolError, ValueTransferError):
+        except ValueTransferError:
+            if self.classes.shared is not None:
+                self.classes.shared.discard(frame)
+            raise
+        except ProtocolError:
             raise
         except Exception as exc:  # The C codec raises what a decoder raised, or its own errors.
             # The other codec says what is wrong, and tells a value from a broken frame.
@@ -116,12 +123,12 @@ class _KindDecoder(TypeDecoder):
     bson_type = Binary
 
     def __init__(self, classes: Classes) -> None:
-        self._classes = classes
+        self.classes = classes
 
     def transform_bson(self, value: Any) -> Any:
         if value.subtype != KIND_SUBTYPE:
             raise ProtocolError(f"there is no use of binary subtype {value.subtype}")
-        return decode_kind(bytes(value), self._classes)
+        return decode_kind(bytes(value), self.classes)
 
 
 class _Int64Decoder(TypeDecoder):

@@ -39,6 +39,12 @@ class Handles:
 
     def encode_arguments(self, number: int, document: dict[str, Any]) -> bytes:
         """Return the bytes of a call's arguments; functions and iterators go by reference."""
+        shared = self._session.shared
+        if shared is None:
+            return self._encode_arguments(number, document)
+        return shared.pack(self._encode_arguments, number, document)
+
+    def _encode_arguments(self, number: int, document: dict[str, Any]) -> bytes:
         plain = encode_plain(document)
         if plain is not None:
             return plain

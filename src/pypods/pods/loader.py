@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from pypods.pods.folder import PodFolder, check_pod_name, create_pod_folder, find_pod_folder
 from pypods.pods.pod import Pod
+from pypods.wire.arena import DEFAULT_MAX_SHARED_BYTES
 from pypods.wire.frames import DEFAULT_MAX_FRAME_BYTES, MINIMUM_FRAME_BYTES
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 __all__ = ["PodLoader"]
 
 DEFAULT_START_TIMEOUT_SECONDS = 120.0
+#: More than there are addresses for, on most machines.
+MAX_SHARED_BYTES_LIMIT = 2**46
 
 _loaders: weakref.WeakSet[PodLoader] = weakref.WeakSet()
 
@@ -40,11 +43,14 @@ class PodLoader:
     ("3.8"), a specifier (">=3.9,<3.12") or a path. ``timeout`` is the seconds any call may take and
     ``start_timeout`` those the import of ``pod.py`` may take; None is for ever. ``installer`` is
     "uv" or "pip". ``max_frame_bytes`` bounds one message, and so the memory a pod can make the host
-    set aside. ``environment_variables`` are added to the host's. ``types`` are the enum and
-    dataclass classes that the pod's values may become here, by their qualified name. ``threads``
-    is how many calls run side by side in the pod; 0 is one at a time, on its main thread, as
-    drivers and libraries with signal handlers expect. ``workers`` is how many processes of the pod
-    share its calls, each going to the least busy; see ``sticky`` for state that must stay in one.
+    set aside. ``max_shared_bytes`` is the size of the memory shared with the pod in each direction,
+    through which large values go; 0 does without. Arrays and views that arrive, on either side, are
+    read-only unless ``writable_arrays``. ``environment_variables`` are added to the host's.
+    ``types`` are the enum and dataclass classes that the pod's values may become here, by their
+    qualified name. ``threads`` is how many calls run side by side in the pod; 0 is one at a time,
+    on its main thread, as drivers and libraries with signal handlers expect. ``workers`` is how
+    many processes of the pod share its calls, each going to the least busy; see ``sticky`` for
+    state that must stay in one.
     """
 
     def __init__(
@@ -58,6 +64,8 @@ class PodLoader:
         start_timeout: float | None = DEFAULT_START_TIMEOUT_SECONDS,
         installer: str = "uv",
         max_frame_bytes: int = DEFAULT_MAX_FRAME_BYTES,
+        max_shared_bytes: int = DEFAULT_MAX_SHARED_BYTES,
+        writable_arrays: bool = False,
         environment_variables: Mapping[str, str] | None = None,
         types: Iterable[type] = (),
         threads: int = 0,
@@ -70,6 +78,8 @@ class PodLoader:
                 f"max_frame_bytes is between {MINIMUM_FRAME_BYTES} and 2**31 - 1 (BSON's own "
                 f"limit), not {max_frame_bytes}"
             )
+        if not 0 <= max_shared_bytes <= MAX_SHARED_BYTES_LIMIT:
+            raise ValueError(f"max_shared_bytes is between 0 and 2**46, not {max_shared_bytes}")
         for option, seconds in (("timeout", timeout), ("start_timeout", start_timeout)):
             if seconds is not None and not seconds > 0:
                 raise ValueError(f"{option} is in seconds and positive, not {seconds!r}")
@@ -86,6 +96,8 @@ class PodLoader:
         self._start_timeout = start_timeout
         self._installer = installer
         self._max_frame_bytes = max_frame_bytes
+        self._max_shared_bytes = max_shared_bytes
+        self._writable_arrays = writable_arrays
         self._environment_variables = dict(environment_variables or {})
         self._types = tuple(types)
         self._threads = threads
@@ -242,6 +254,8 @@ class PodLoader:
             environment.python,
             timeout=self._start_timeout,
             max_frame_bytes=self._max_frame_bytes,
+            max_shared_bytes=self._max_shared_bytes,
+            writable_arrays=self._writable_arrays,
             environment_variables=self._environment_variables,
             classes=HostClasses(self._types),
             threads=self._threads,

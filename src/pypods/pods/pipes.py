@@ -41,6 +41,8 @@ class PodPipes:
 
     One thread may send while another receives; who that is, is the caller's business. Whoever
     waits for a frame also takes in what the pod prints meanwhile, so no thread is needed for that.
+    What is printed while nobody waits (by a thread or a child of the pod, between calls) stays in
+    the pipe until the next call; once the pipe is full (64 KiB), whoever prints waits for that.
     """
 
     #: Ctrl-C struck while bytes were on their way: what follows them cannot be made sense of.

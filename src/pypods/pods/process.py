@@ -6,7 +6,7 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from threading import RLock
 from time import monotonic, sleep
@@ -145,10 +145,13 @@ class PodProcess:
             os.close(fd)
 
 
-def launch(command: list[str], *, variables: Mapping[str, str]) -> PodProcess:
+def launch(
+    command: list[str], *, variables: Mapping[str, str], inherited_fds: Sequence[int] = ()
+) -> PodProcess:
     """Start a pod's process with pipes; the lifeline's number is added as ``{lifeline}``.
 
-    Raises OSError where the interpreter cannot be started.
+    It has ``inherited_fds`` by the same numbers. Raises OSError where the interpreter cannot be
+    started.
     """
     import subprocess
 
@@ -163,7 +166,7 @@ def launch(command: list[str], *, variables: Mapping[str, str]) -> PodProcess:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             bufsize=0,
-            pass_fds=(theirs,),
+            pass_fds=(theirs, *inherited_fds),
             start_new_session=True,
             env={**variables, TOKEN_VARIABLE: tokens},
         )

@@ -45,6 +45,7 @@ from pypods.wire.messages import (
     Hello,
     Log,
     Message,
+    Release,
     Result,
     message_from_document,
 )
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
     from pypods.pods.description import FunctionDescription
     from pypods.pods.exports import CallExports
     from pypods.pods.futures import FutureCalls, PodFuture
+    from pypods.wire.shared import SharedMemory
 
 __all__ = ["Session"]
 
@@ -74,7 +76,14 @@ class Session:
     """A worker from its hello to its end."""
 
     def __init__(
-        self, pod_name: str, process: PodProcess, output: PodOutput, codec: HostCodec, limit: int
+        self,
+        pod_name: str,
+        process: PodProcess,
+        output: PodOutput,
+        codec: HostCodec,
+        limit: int,
+        *,
+        shared: SharedMemory | None = None,
     ) -> None:
         self.pod_name = pod_name
         self.owner_pid = os.getpid()
@@ -84,6 +93,7 @@ class Session:
         self._output = output
         self.codec = codec
         self._max_frame_bytes = limit
+        self.shared = shared
         self._pipes = PodPipes(
             process.stdin_fd,
             process.stdout_fd,
@@ -161,6 +171,8 @@ class Session:
     def _checked(self, number: int, frame: bytes) -> bytes:
         if len(frame) > self._max_frame_bytes:
             self._handles.forget_call(number)
+            if self.shared is not None:
+                self.shared.take_back(frame)
             raise ValueTransferError(
                 f"the arguments take {len(frame)} bytes, more than "
                 f"max_frame_bytes={self._max_frame_bytes}; "
@@ -226,7 +238,7 @@ class Session:
         future = self._futures.open(number, timeout, convert)
         on_reply = partial(self._futures.take_in, future)
         try:
-            self._connection.begin(number, frame, None, on_reply)
+            self._connection.begin(number, self._with_releases(frame), None, on_reply)
         except BaseException as exc:  # noqa: BLE001 - each settles the future
             error = self.broken(exc) if isinstance(exc, EndOfPipeError | ProtocolError) else exc
             on_reply(None, error)
@@ -273,6 +285,10 @@ class Session:
         """How many requests are not answered yet."""
         return self._connection.unanswered
 
+    def _with_releases(self, frame: bytes) -> bytes:
+        shared = self.shared
+        return frame if shared is None or not shared.returned else shared.with_releases(frame)
+
     def begin(self, document: bytes) -> int:
         """Send an encoded request without waiting; return its number, for ``finish``."""
         number = self._next_number()
@@ -280,7 +296,7 @@ class Session:
         if parent is not None:
             document = within_call(document, parent)
         try:
-            self._connection.begin(number, numbered_frame(number, document))
+            self._connection.begin(number, self._with_releases(numbered_frame(number, document)))
         except (EndOfPipeError, ProtocolError) as exc:
             raise self.broken(exc) from None
         return number
@@ -297,6 +313,9 @@ class Session:
     def _request(self, number: int, frame: bytes, timeout: float | None) -> Any:
         deadline = None if timeout is None else monotonic() + timeout
         exports = self._handles.exports_of(number)
+        shared = self.shared
+        if shared is not None and shared.returned:
+            frame = shared.with_releases(frame)
         try:
             reply = self._connection.exchange(number, frame, deadline)
             # Compared from the tail's start without a copy of the frame.
@@ -308,6 +327,12 @@ class Session:
         except BaseException as exc:  # noqa: BLE001 - each is seen to
             if exports is not None:
                 self._handles.call_ended(exports)
+            if (
+                shared is not None
+                and isinstance(exc, DeadlineError)
+                and not self._connection.is_waited_for(number)
+            ):
+                shared.take_back(frame)  # Nothing of it was sent.
             raise self._translated(exc, number, timeout) from None
         if exports is None:
             return self._value_of(reply, None, timeout)
@@ -366,9 +391,17 @@ class Session:
 
     def _take_in(self, frame: bytes) -> None:
         message = message_from_document(self.codec.decode(frame))
+        if isinstance(message, Release) and self.shared is not None:
+            self.shared.release(message.blocks)
+            return
         if not isinstance(message, Log):
             raise ProtocolError(f"a {message.kind} that nobody asked for")
         self._output.record(message)
+
+    def _drop(self, reply: bytes) -> None:
+        """Let go of a reply that nobody waits for any more."""
+        if self.shared is not None:
+            self.shared.discard(reply)
 
     # Interrupts --------------------------------------------------------------------------------
 
@@ -400,7 +433,8 @@ class Session:
                 if not connection.is_waited_for(number):
                     return True  # Whoever reads has taken its reply.
                 with contextlib.suppress(DeadlineError):
-                    connection.wait(number, min(deadline, monotonic() + INTERRUPT_LOOK_SECONDS))
+                    look = min(deadline, monotonic() + INTERRUPT_LOOK_SECONDS)
+                    self._drop(connection.wait(number, look))
                     return True
                 if not connection.is_oldest(number):
                     # Another call is before it, and is not to suffer.
@@ -500,6 +534,8 @@ class Session:
                 if no_sender and no_reader:
                     self._pipes.drain_output()
                     self._pipes.close()
+            if self.shared is not None:
+                self.shared.close()
             self._last_words = self._output.last_lines()
             self._is_over = True
 
@@ -508,6 +544,8 @@ class Session:
         self._ended = self._is_over = True
         self._process.forget()
         self._pipes.close()
+        if self.shared is not None:
+            self.shared.close()
 
     def how_it_ended(self) -> str:
         """Say how, and what it printed last, for an error's message."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import weakref
 from collections.abc import Mapping
+from copy import copy
 from pathlib import Path
 from threading import RLock
 from time import monotonic
@@ -22,6 +23,8 @@ from pypods.pods.output import PodOutput
 from pypods.pods.pipes import DeadlineError, EndOfPipeError
 from pypods.pods.process import launch, pod_environment_variables, worker_command
 from pypods.pods.session import Session
+from pypods.pods.shared_memory import share_memory
+from pypods.wire.arena import DEFAULT_MAX_SHARED_BYTES
 from pypods.wire.frames import PROTOCOL_VERSION
 from pypods.wire.messages import Failure, Hello, Message, Ready
 from pypods.wire.values import Classes
@@ -39,13 +42,19 @@ def start_session(
     environment_variables: Mapping[str, str] | None = None,
     classes: Classes,
     threads: int = 0,
+    max_shared_bytes: int = DEFAULT_MAX_SHARED_BYTES,
+    writable_arrays: bool = False,
 ) -> Session:
     """Launch a pod's interpreter and wait until its ``pod.py`` is imported.
 
-    ``timeout`` in seconds. Raises PodStartError (with the pod's own traceback where its code
-    raised), PodTimeoutError or ProtocolError; nothing runs then.
+    ``timeout`` in seconds; ``max_shared_bytes`` is the size of the memory shared in each direction.
+    Raises PodStartError (with the pod's own traceback where its code raised), PodTimeoutError or
+    ProtocolError; nothing runs then.
     """
     output = PodOutput(pod_name)
+    shared = share_memory(
+        max_shared_bytes, max_frame_bytes=max_frame_bytes, writable=writable_arrays
+    )
     command = worker_command(
         python,
         pod_name,
@@ -54,14 +63,20 @@ def start_session(
         str(max_frame_bytes),
         str(output.effective_level()),
         str(threads),
+        *((shared.argument,) if shared is not None else ()),
     )
     variables = pod_environment_variables(pod_name, python.parent.parent, environment_variables)
+    classes = copy(classes)  # Shared memory is one worker's, whoever else has these classes.
+    classes.writable = writable_arrays
+    classes.shared = memory = shared.memory if shared is not None else None
     codec = HostCodec(classes)
     try:
         with _launching:
-            process = launch(command, variables=variables)
+            process = launch(
+                command, variables=variables, inherited_fds=shared.fds if shared is not None else ()
+            )
             try:
-                session = Session(pod_name, process, output, codec, max_frame_bytes)
+                session = Session(pod_name, process, output, codec, max_frame_bytes, shared=memory)
                 _sessions.add(session)
             except BaseException:
                 process.reap()

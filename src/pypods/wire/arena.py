@@ -12,6 +12,7 @@ A serial is used once, so a release that comes twice, or of what was never lent,
 
 from __future__ import annotations
 
+import os
 from _thread import allocate_lock
 from bisect import bisect_left
 from collections import deque
@@ -27,6 +28,7 @@ __all__ = [
     "BLOCK_BYTES",
     "DEFAULT_MAX_SHARED_BYTES",
     "REFERENCE",
+    "SERIAL",
     "Arena",
     "ArenaReader",
     "ArenaWriter",
@@ -46,7 +48,8 @@ MADV_REMOVE = 9
 #: What a frame says of a block: what to make of it, then serial, offset and length.
 REFERENCE = Struct("<cQQQ")
 
-_serial = Struct("<Q")
+#: How the serials in a ``release`` are packed.
+SERIAL = Struct("<Q")
 
 
 class Arena:
@@ -63,7 +66,6 @@ class Arena:
         """The ``mmap`` of the whole. Raises OSError where it cannot be had, or is closed."""
         if self._mapping is None:
             from mmap import mmap
-            from os import close
 
             with self._lock:
                 if self._mapping is None:
@@ -73,8 +75,7 @@ class Arena:
                         self._mapping = mmap(self._fd, self.size)
                     except ValueError as exc:
                         raise OSError(str(exc)) from exc
-                    close(self._fd)  # The mapping has a descriptor of its own.
-                    self._fd = -1
+                    self._close_fd()  # The mapping has a descriptor of its own.
         return self._mapping
 
     @property
@@ -86,11 +87,16 @@ class Arena:
         """Let go of it; what still looks into it keeps its mapping."""
         with self._lock:
             self._mapping = None
-            if self._fd >= 0:
-                from os import close
+            self._close_fd()
 
-                close(self._fd)
-                self._fd = -1
+    def _close_fd(self) -> None:
+        # Noted before it is done, so that Ctrl-C in between lets no number be closed twice.
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            os.close(fd)
+
+    def __del__(self) -> None:
+        self._close_fd()
 
 
 # Writing ---------------------------------------------------------------------------------------
@@ -105,12 +111,11 @@ class ArenaWriter:
         self.used_bytes = 0
         self._lent: dict[int, tuple[int, int]] = {}
         self._next_serial = 1
-        # Free blocks below _end, by offset; from _end on, nothing was ever written.
-        self._offsets: list[int] = []
-        self._sizes: list[int] = []
+        # Free blocks below _end by offset: offset, size, whether their pages were given back to the
+        # system. From _end on nothing was ever written. Each change is one assignment, so that
+        # Ctrl-C leaves the list whole.
+        self._free: list[tuple[int, int, bool]] = []
         self._end = 0
-        # Those of them whose pages were given back to the system.
-        self._cold: set[int] = set()
         self._lock = allocate_lock()
 
     def allocate(self, length: int) -> tuple[int, int] | None:
@@ -127,21 +132,15 @@ class ArenaWriter:
             return serial, offset
 
     def _find(self, size: int) -> int | None:
-        sizes = self._sizes
-        for index, free in enumerate(sizes):
+        for index, (offset, free, is_cold) in enumerate(self._free):
             if free >= size:
-                offset = self._offsets[index]
-                self._cold.discard(offset)
-                if free == size:
-                    del self._offsets[index], sizes[index]
-                else:
-                    self._offsets[index] += size
-                    sizes[index] -= size
+                rest = [] if free == size else [(offset + size, free - size, is_cold)]
+                self._free[index : index + 1] = rest
                 return offset
         offset = self._end
         if offset + size > self.arena.size:
             return None
-        self._end += size
+        self._end = offset + size
         return offset
 
     def release(self, serials: Any) -> None:
@@ -156,23 +155,22 @@ class ArenaWriter:
 
     def release_packed(self, packed: bytes) -> None:
         """Take back the blocks that a ``release`` frame names. Raises ProtocolError."""
-        if type(packed) is not bytes or len(packed) % _serial.size:
+        if type(packed) is not bytes or len(packed) % SERIAL.size:
             raise ProtocolError("a release names no blocks")
-        self.release([serial for (serial,) in _serial.iter_unpack(packed)])
+        self.release([serial for (serial,) in SERIAL.iter_unpack(packed)])
 
     def _insert(self, offset: int, size: int) -> None:
-        offsets, sizes = self._offsets, self._sizes
-        index = bisect_left(offsets, offset)
-        if index < len(offsets) and offset + size == offsets[index]:
-            self._cold.discard(offsets[index])
-            size += sizes[index]
-            del offsets[index], sizes[index]
-        if index and offsets[index - 1] + sizes[index - 1] == offset:
-            self._cold.discard(offsets[index - 1])
-            sizes[index - 1] += size
-        else:
-            offsets.insert(index, offset)
-            sizes.insert(index, size)
+        """Put a block among the free ones, joined with its neighbours."""
+        free = self._free
+        index = after = bisect_left(free, (offset,))
+        if after < len(free) and offset + size == free[after][0]:
+            size += free[after][1]
+            after += 1
+        if index and sum(free[index - 1][:2]) == offset:
+            index -= 1
+            offset, before, _ = free[index]
+            size += before
+        free[index:after] = [(offset, size, False)]
 
     def _give_pages_back(self) -> None:
         """Return the pages of free blocks to the system, but for those the next ones will use."""
@@ -180,8 +178,8 @@ class ArenaWriter:
         if self._end - self.used_bytes <= limit or not self.arena.is_mapped:
             return
         warm = 0
-        for index, (offset, size) in enumerate(zip(self._offsets, self._sizes)):
-            if offset in self._cold:
+        for index, (offset, size, is_cold) in enumerate(self._free):
+            if is_cold:
                 continue
             keep = min(size, (limit - warm) // BLOCK_BYTES * BLOCK_BYTES)
             warm += keep
@@ -192,17 +190,14 @@ class ArenaWriter:
             except (OSError, AttributeError):
                 return  # A system without it: the pages stay, within the arena's size.
             if offset + size == self._end:
-                # What follows the last block was never written, or is as if it never was.
+                # It is as if they had never been written.
+                self._free[index:] = [(offset, keep, False)] if keep else []
                 self._end = offset + keep
-                self._sizes[index] = keep
-            elif not keep:
-                self._cold.add(offset)
-        while self._offsets and (not self._sizes[-1] or self._offsets[-1] in self._cold):
-            if self._offsets[-1] + self._sizes[-1] != self._end:
-                break
-            self._sizes.pop()
-            self._end = self._offsets.pop()
-            self._cold.discard(self._end)
+                return
+            self._free[index] = (offset, size, not keep)
+        # Cold blocks at the end need not be remembered.
+        while self._free and self._free[-1][2] and sum(self._free[-1][:2]) == self._end:
+            self._end = self._free.pop()[0]
 
 
 class Parcel:
@@ -352,7 +347,7 @@ class ArenaReader:
                 serial = self.returned.popleft()
                 self.held_bytes -= self._held.pop(serial, 0)
                 serials.append(serial)
-        return b"".join(map(_serial.pack, serials))
+        return b"".join(map(SERIAL.pack, serials))
 
     def pin(self) -> None:
         """Never give back what is held now: another process has come to look into it too."""

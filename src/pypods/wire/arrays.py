@@ -52,6 +52,12 @@ _STRUCT_CODES = {
 }
 
 
+#: Dtypes without fields that were described, and such descriptions that were checked.
+_known_texts: dict[Any, str] = {}
+_known_dtypes: dict[str, Any] = {}
+MAX_KNOWN = 256
+
+
 # Stand-ins -------------------------------------------------------------------------------------
 
 
@@ -193,6 +199,9 @@ def reduce_scalar_value(value: Any) -> Any:
 
 def _describe(dtype: Any) -> Any:
     """Return the description of a dtype. Raises ValueTransferError where it has none."""
+    known = _known_texts.get(dtype)
+    if known is not None:
+        return known
     if dtype.hasobject:
         raise ValueTransferError(
             f"an array of dtype {dtype} cannot cross by value: it holds Python objects; "
@@ -207,6 +216,8 @@ def _describe(dtype: Any) -> Any:
         same = False
     if not same:
         raise ValueTransferError(f"an array of dtype {dtype!r:.200} cannot cross by value")
+    if type(description) is str and len(_known_texts) < MAX_KNOWN:
+        _known_texts[dtype] = description
     return description
 
 
@@ -236,6 +247,11 @@ def _describe_part(dtype: Any) -> Any:
 
 def _check_dtype(description: Any) -> int:
     """Return the item size of a dtype's description. Raises ProtocolError for what is none."""
+    if type(description) is str:
+        known = _known_dtypes.get(description)
+        if known is not None:
+            size: int = known.itemsize
+            return size
     return _check_part(description, 0, [MAX_FIELDS])
 
 
@@ -293,7 +309,12 @@ def _check_structure(description: Any, depth: int, budget: list[int]) -> int:
 def _build_dtype(numpy: Any, description: Any) -> Any:
     """Return the dtype of a checked description. Raises TypeError or ValueError."""
     if type(description) is str:
-        return numpy.dtype(description)
+        dtype = _known_dtypes.get(description)
+        if dtype is None:
+            dtype = numpy.dtype(description)
+            if len(_known_dtypes) < MAX_KNOWN:
+                _known_dtypes[description] = dtype
+        return dtype
     if type(description) is list:
         return numpy.dtype((_build_dtype(numpy, description[0]), tuple(description[1])))
     options = dict(description)

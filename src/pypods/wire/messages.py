@@ -21,6 +21,7 @@ __all__ = [
     "Log",
     "Message",
     "Ready",
+    "Release",
     "Result",
     "message_from_document",
     "message_to_document",
@@ -90,6 +91,17 @@ class Cancel:
 
 
 @dataclass(frozen=True)
+class Release:
+    """Blocks of the receiver's shared memory that the sender needs no more; either side's.
+
+    ``blocks`` holds their serials, eight bytes each.
+    """
+
+    kind: ClassVar[str] = "release"
+    blocks: bytes
+
+
+@dataclass(frozen=True)
 class Result:
     """What the call returned."""
 
@@ -112,10 +124,10 @@ class Failure:
     error: dict[str, Any]
 
 
-Message = Union[Hello, Ready, Log, Call, Describe, Cancel, Result, Failure]
+Message = Union[Hello, Ready, Log, Call, Describe, Cancel, Release, Result, Failure]
 
 _CLASSES: dict[str, Any] = {
-    cls.kind: cls for cls in (Hello, Ready, Log, Call, Describe, Cancel, Result, Failure)
+    cls.kind: cls for cls in (Hello, Ready, Log, Call, Describe, Cancel, Release, Result, Failure)
 }
 _CHECKED_TYPES: dict[str, Any] = {
     "id": int,
@@ -133,6 +145,7 @@ _CHECKED_TYPES: dict[str, Any] = {
     "line": int,
     "function": str,
     "args": list,
+    "blocks": bytes,
     "kwargs": dict,
     "error": dict,
 }

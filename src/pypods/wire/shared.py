@@ -1,7 +1,7 @@
 """Shared memory as one side of a connection uses it: both directions; nothing of who sends.
 
 Around an encode, ``pack``. In front of a frame that goes out, ``with_releases``, if ``returned``
-holds anything. For a frame that was packed and never sent, ``take_back``; for one that arrived and
+holds anything. For frames that were made so and never sent, ``take_back``; for one that arrived and
 is dropped without being decoded, or could not be, ``discard``.
 """
 
@@ -10,9 +10,9 @@ from __future__ import annotations
 from struct import Struct
 from struct import error as struct_error
 
-from pypods.wire.arena import REFERENCE, Arena, ArenaReader, ArenaWriter, Parcel
+from pypods.wire.arena import REFERENCE, SERIAL, Arena, ArenaReader, ArenaWriter, Parcel
 from pypods.wire.context import current
-from pypods.wire.documents import KIND_SUBTYPE, encode_document
+from pypods.wire.documents import KIND_SUBTYPE, decode_document, encode_document
 from pypods.wire.values import ARRAY_KINDS, DOCUMENT_KINDS
 
 TYPE_CHECKING = False  # As typing has it, without importing typing into every worker.
@@ -53,9 +53,18 @@ class SharedMemory:
         finally:
             current.arena = before
 
-    def take_back(self, packed: bytes) -> None:
-        """Take back the blocks of a frame, or of a document in one, that was never sent."""
-        self.writer.release(references_in(packed))
+    def take_back(self, unsent: bytes) -> None:
+        """Undo what frames that were never sent have lent and given back."""
+        position = 0
+        while position < len(unsent):
+            end = position + _read_int32(unsent, position)[0]
+            frame = unsent[position:end]
+            if frame.startswith(_RELEASE_HEAD, 4):
+                packed = decode_document(frame)["blocks"]
+                self.returned.extend(serial for (serial,) in SERIAL.iter_unpack(packed))
+            else:
+                self.writer.release(references_in(frame))
+            position = end
 
     def discard(self, frame: bytes) -> None:
         """Give back the blocks of a frame that nobody will decode."""
@@ -78,6 +87,7 @@ class SharedMemory:
 
 
 _read_int32 = Struct("<i").unpack_from
+_RELEASE_HEAD = encode_document({"kind": "release"})[4:-1]
 _BLOCK_KIND = ord("B")
 #: In every frame with a reference: the binary's subtype and the kind.
 _MARK = bytes([KIND_SUBTYPE, _BLOCK_KIND])

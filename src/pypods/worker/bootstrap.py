@@ -3,8 +3,9 @@
 It registers just the package ``pypods``, with what a pod may use of it, from the host's installed
 files: neither the host's site-packages nor pypods' own host side can be imported in a pod.
 
-``python -I bootstrap.py NAME FOLDER LIFELINE_FD MAX_FRAME_BYTES LOG_LEVEL [THREADS]`` serves calls,
-and ``python -I bootstrap.py --script NAME FOLDER [ARGUMENT]...`` runs ``pod.py`` as a script.
+``python -I bootstrap.py NAME FOLDER LIFELINE_FD MAX_FRAME_BYTES LOG_LEVEL THREADS [SHARED]`` serves
+calls (``SHARED``: see ``pypods.worker.serve.join_shared_memory``), and
+``python -I bootstrap.py --script NAME FOLDER [ARGUMENT]...`` runs ``pod.py`` as a script.
 """
 
 import os
@@ -51,14 +52,15 @@ def main(arguments: "list[str]") -> None:
         return
     from pypods.worker.serve import serve_pod
 
-    name, folder, lifeline_fd, max_frame_bytes, log_level, *rest = arguments
+    name, folder, lifeline_fd, max_frame_bytes, log_level, *more = arguments
     serve_pod(
         name,
         folder,
         lifeline_fd=int(lifeline_fd),
         max_frame_bytes=int(max_frame_bytes),
         log_level=int(log_level),
-        threads=int(rest[0]) if rest else 0,
+        threads=int(more[0]) if more else 0,
+        shared=more[1] if len(more) > 1 else "",
     )
 
 

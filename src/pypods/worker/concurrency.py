@@ -132,7 +132,7 @@ class Concurrency:
         function: Callable[..., Any],
         args: Any,
         kwargs: dict[str, Any],
-        succeed: Callable[[int, Any], None],
+        finish: Callable[[int, Any], bytes | None],
     ) -> None:
         """Run one call on this thread, where it can be cancelled, and answer it."""
         error = value = None
@@ -149,8 +149,16 @@ class Concurrency:
             self._leave(number, thread)
         if error is not None:
             self._server.fail(number, error)
-        else:
-            succeed(number, value)
+            return
+        answer = finish(number, value)
+        # Blocks of the host's that nobody here uses any more go back with the answer.
+        del value
+        if args:
+            args.clear()
+        if kwargs:
+            kwargs.clear()
+        if answer is not None:
+            self._server.answer_with(answer)
 
     def _leave(self, number: int, thread: int) -> None:
         """Note that a call has ended; an interrupt on its way to it must not hit the next."""
@@ -233,7 +241,9 @@ class Concurrency:
 
     # The event loop ----------------------------------------------------------------------------
 
-    def start_task(self, number: int, coroutine: Any, succeed: Callable[[int, Any], None]) -> None:
+    def start_task(
+        self, number: int, coroutine: Any, finish: Callable[[int, Any], bytes | None]
+    ) -> None:
         """Run a coroutine on the event loop, beside everything else, and answer when it is done."""
         loop = self._event_loop()
         started = Event()
@@ -253,7 +263,9 @@ class Concurrency:
             except BaseException as exc:  # noqa: BLE001 - the host's to see
                 self._server.fail(number, exc)
             else:
-                succeed(number, value)
+                answer = finish(number, value)
+                if answer is not None:
+                    self._server.answer_with(answer)
             finally:
                 with self._lock:
                     self._tasks.pop(number, None)

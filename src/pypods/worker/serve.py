@@ -36,6 +36,7 @@ TYPE_CHECKING = False  # As typing has it, without importing typing into every w
 if TYPE_CHECKING:
     from typing import Any, Callable
 
+    from pypods.wire.shared import SharedMemory
     from pypods.worker.concurrency import Concurrency
 
 __all__ = ["CallInterrupted", "Server", "serve_pod"]
@@ -43,6 +44,8 @@ __all__ = ["CallInterrupted", "Server", "serve_pod"]
 #: How many argument-less calls are remembered by their bytes, and how long those may be.
 MAX_REMEMBERED_CALLS = 1024
 MAX_REMEMBERED_BYTES = 1024
+#: Results of these types hold nothing that could leave the frame.
+_ALWAYS_SMALL = frozenset({int, float, bool, str, type(None)})
 
 
 class CallInterrupted(KeyboardInterrupt):
@@ -64,6 +67,7 @@ class Server:
         self._backlog: list[bytes] = []
         self._concurrency: Concurrency | None = None
         self._next_ask = 1
+        self._shared: SharedMemory | None = classes.shared
         self._remembered: dict[bytes, Callable[..., Any]] = {}
         #: The id of the call that runs, 0 for none: whom an interrupt is for.
         self._current = 0
@@ -124,6 +128,7 @@ class Server:
                 return
         except ValueTransferError as exc:
             # The frame is sound; only a value in it cannot be had in this pod.
+            self._discard(frame)
             self.fail(number, exc)
             return
         name, args, kwargs = call
@@ -156,6 +161,8 @@ class Server:
                 self._streams.forget(document["stream"])
             else:
                 self._call(number, self._streams.close, [document["stream"]], {})
+        elif kind == "release" and self._shared is not None:
+            self._shared.release(document["blocks"])
         elif kind not in ("cancel", "answer"):  # Those two are for calls that have ended.
             raise ProtocolError(f"there is no request of kind {kind!r}")
 
@@ -187,31 +194,29 @@ class Server:
                 return {"items": items, "error": describe_failure(exc)}
             return {"items": items, "error": None}
 
-        def succeed(number: int, results: dict[str, Any]) -> None:
+        def finish(number: int, results: dict[str, Any]) -> bytes:
             try:
-                frame = self._result_frame(number, results)
+                return self._result_frame(number, results)
             except ValueTransferError:
                 cut = self._streams.cut_short(0, results["items"])
-                frame = self._result_frame(number, {"items": cut["items"], "error": cut["error"]})
-            self._channel.send(frame)
+                results = {"items": cut["items"], "error": cut["error"]}
+                return self._result_frame(number, results)
 
-        self._call(number, call_each, (), {}, succeed)
+        self._call(number, call_each, (), {}, finish)
 
     def _more(self, number: Any, stream: int, count: int) -> None:
         """Answer with the next items of a stream, or with those before one that cannot cross."""
 
-        def succeed(number: int, batch: Any) -> None:
+        def finish(number: int, batch: Any) -> bytes | None:
             try:
-                frame = self._result_frame(number, batch)
+                return self._result_frame(number, batch)
             except ValueTransferError:
                 if not isinstance(batch, dict):  # The coroutine of an async generator's batch.
-                    self.concurrency().start_task(number, batch, succeed)
-                    return
-                batch = self._streams.cut_short(stream, batch["items"])
-                frame = self._result_frame(number, batch)
-            self._channel.send(frame)
+                    self.concurrency().start_task(number, batch, finish)
+                    return None
+                return self._result_frame(number, self._streams.cut_short(stream, batch["items"]))
 
-        self._call(number, self._streams.more, [stream, count], {}, succeed)
+        self._call(number, self._streams.more, [stream, count], {}, finish)
 
     def _call(
         self,
@@ -219,10 +224,10 @@ class Server:
         function: Callable[..., Any],
         args: Any,
         kwargs: dict[str, Any],
-        succeed: Callable[[int, Any], None] | None = None,
+        finish: Callable[[int, Any], bytes | None] | None = None,
     ) -> None:
         if self._concurrency is not None:
-            self._concurrency.call(number, function, args, kwargs, succeed or self._succeed)
+            self._concurrency.call(number, function, args, kwargs, finish or self._finish)
             return
         outer = self._current
         try:
@@ -237,36 +242,60 @@ class Server:
             self._current = outer
             self.fail(number, exc)
         else:
-            (succeed or self._succeed)(number, value)
+            frame = (finish or self._finish)(number, value)
+            # Blocks of the host's that nobody here uses any more go back with the answer.
+            del value
+            if args:
+                args.clear()
+            if kwargs:
+                kwargs.clear()
+            if frame is not None:
+                self.answer_with(frame)
 
-    def _succeed(self, number: int, value: Any) -> None:
-        """Answer a call with what it returned; a coroutine goes on beside whatever else runs."""
+    def _finish(self, number: int, value: Any) -> bytes | None:
+        """Return the answer to a call that returned; None for a coroutine, which goes on."""
         first_stream = self._streams.next_number
         try:
-            frame = self._result_frame(number, value)
+            return self._result_frame(number, value)
         except ValueTransferError as exc:
             if type(value).__name__ == "coroutine":
-                self.concurrency().start_task(number, value, self._succeed)
-                return
+                self.concurrency().start_task(number, value, self._finish)
+                return None
             self._streams.forget_since(first_stream)
             place = exc.place
             if place.startswith("value"):
                 place = "result" + place[len("value") :]
             self.fail(number, ValueTransferError(exc.reason, place))
-        else:
-            self._channel.send(frame)
+            return None
 
     def _result_frame(self, number: int, value: Any) -> bytes:
         """Return a result's frame. Raises ValueTransferError also for one that is too long."""
-        frame = result_frame(number, value)
+        if self._shared is None or type(value) in _ALWAYS_SMALL:
+            frame = result_frame(number, value)
+        else:
+            frame = self._shared.pack(result_frame, number, value)
         limit = self._channel.max_frame_bytes
         if len(frame) > limit:
+            if self._shared is not None:
+                self._shared.take_back(frame)
             raise ValueTransferError(
                 f"takes {len(frame)} bytes, more than max_frame_bytes={limit}; "
                 "return less at once or raise max_frame_bytes",
                 "value",
             )
         return frame
+
+    def answer_with(self, frame: bytes) -> None:
+        """Send an answer, and with it what the host gets back."""
+        shared = self._shared
+        if shared is not None and shared.returned:
+            frame = shared.with_releases(frame)
+        self._channel.send(frame)
+
+    def _discard(self, frame: bytes) -> None:
+        """Let go of a call that will not be made, or whose arguments cannot be had."""
+        if self._shared is not None:
+            self._shared.discard(frame)
 
     def fail(self, number: Any, error: BaseException) -> None:
         """Answer a call with what it raised."""
@@ -282,7 +311,7 @@ class Server:
         if is_too_long:
             shortened = shortened_failure(failure, limit)
             document = encode_document({"kind": "failure", "error": shortened})
-        self._channel.send(numbered_frame(number, document))
+        self.answer_with(numbered_frame(number, document))
 
     # Asking the caller -------------------------------------------------------------------------
 
@@ -378,6 +407,7 @@ class Server:
             for frame in [frame for frame in queued if frame_id(frame) == number]:
                 queued.remove(frame)
                 if not _is_cancel(frame):
+                    self._discard(frame)
                     self.fail_unbegun(number)
         return is_running_cancelled
 
@@ -388,6 +418,7 @@ class Server:
         for cancel in queued:
             if frame_id(cancel) == number and _is_cancel(cancel) and not _is_cancel(frame):
                 queued.remove(cancel)
+                self._discard(frame)
                 self.fail_unbegun(number)
                 return True
         return False
@@ -423,6 +454,7 @@ def serve_pod(
     max_frame_bytes: int,
     log_level: int,
     threads: int = 0,
+    shared: str = "",
 ) -> None:
     """Be the worker of a pod: say hello, import ``pod.py``, answer calls until the host ends."""
     read_fd, write_fd = take_over_standard_streams()
@@ -431,6 +463,8 @@ def serve_pod(
     os.register_at_fork(after_in_child=channel.close)
     channel.send(encode_document(hello_document()))
     classes = PodClasses()
+    if shared:
+        join_shared_memory(classes, shared, max_frame_bytes)
     functions: dict[str, Callable[..., Any]] = {}
     server = Server(channel, functions, classes)
     signal.signal(signal.SIGINT, server.handle_interrupt)
@@ -452,6 +486,26 @@ def serve_pod(
             os._exit(1)  # A child that the pod forked came back here instead of ending.
         # The host is gone, or talks nonsense: neither leaves anybody to answer to.
         raise SystemExit(f"pod {name}: {exc}") from None
+
+
+def join_shared_memory(classes: PodClasses, shared: str, max_frame_bytes: int) -> None:
+    """Take over what the host shares: its arena, the worker's arena, their size, a flag.
+
+    The text is ``FD,FD,BYTES,WRITABLE``, all numbers; nothing is mapped before it is needed.
+    """
+    from pypods.wire.arena import Arena
+    from pypods.wire.shared import SharedMemory
+
+    incoming, outgoing, size, writable = map(int, shared.split(","))
+    os.set_inheritable(incoming, False)
+    os.set_inheritable(outgoing, False)
+    classes.writable = bool(writable)
+    classes.shared = SharedMemory(
+        Arena(outgoing, size),
+        Arena(incoming, size),
+        max_frame_bytes=max_frame_bytes,
+        writable=classes.writable,
+    )
 
 
 def hello_document() -> dict[str, Any]:
