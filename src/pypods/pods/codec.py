@@ -82,7 +82,7 @@ class HostCodec:
     """Decodes what one pod sends, willing to rebuild the classes given."""
 
     def __init__(self, classes: Classes = NO_CLASSES) -> None:
-        self._classes = classes
+        self.classes = classes
         registry = TypeRegistry([_KindDecoder(classes), _Int64Decoder()])
         self._options: CodecOptions[dict[str, Any]] = CodecOptions(
             type_registry=registry, uuid_representation=UuidRepresentation.STANDARD
@@ -93,14 +93,14 @@ class HostCodec:
         try:
             return bson.decode(frame, self._options)
         except ValueTransferError:
-            if self._classes.shared is not None:
-                self._classes.shared.discard(frame)
+            if self.classes.shared is not None:
+                self.classes.shared.discard(frame)
             raise
         except ProtocolError:
             raise
         except Exception as exc:  # The C codec raises what a decoder raised, or its own errors.
             # The other codec says what is wrong, and tells a value from a broken frame.
-            decode_in_standard_library(frame, self._classes)
+            decode_in_standard_library(frame, self.classes)
             raise ProtocolError(f"malformed document: {exc}") from exc
 
 

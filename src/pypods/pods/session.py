@@ -93,7 +93,7 @@ class Session:
             output=output,
             max_frame_bytes=limit,
         )
-        self._connection = Connection(self._pipes, on_frame=self._take_in)
+        self._connection = Connection(self._pipes, on_frame=self._take_in, on_late=self._drop)
         self._next_number = count(1).__next__
         self._ended = False
         self._ending = Lock()
@@ -125,6 +125,13 @@ class Session:
             else:
                 messages.append(message)
         return messages
+
+    def share_nothing(self) -> None:
+        """Let everything cross in frames: the worker knows no shared memory."""
+        shared, self._shared = self._shared, None
+        if shared is not None:
+            self._codec.classes.shared = None
+            shared.close()
 
     # Calls -------------------------------------------------------------------------------------
 

@@ -38,6 +38,8 @@ class Hello:
     implementation: str
     pid: int
     platform: str
+    #: Whether it takes and gives blocks of the memory that the host shared with it.
+    shared: bool = False
 
 
 @dataclass(frozen=True)
@@ -136,6 +138,7 @@ _CHECKED_TYPES: dict[str, Any] = {
     "implementation": str,
     "pid": int,
     "platform": str,
+    "shared": bool,
     "functions": list,
     "logger": str,
     "level": int,

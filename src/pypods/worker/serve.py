@@ -282,10 +282,10 @@ def serve_pod(
     die_with_host(lifeline_fd)
     channel = Channel(read_fd, write_fd, max_frame_bytes=max_frame_bytes)
     os.register_at_fork(after_in_child=channel.close)
-    channel.send(encode_document(hello_document()))
     classes = PodClasses()
     if shared:
         join_shared_memory(classes, shared, max_frame_bytes)
+    channel.send(encode_document(hello_document(shared=classes.shared is not None)))
     functions: dict[str, Callable[..., Any]] = {}
     server = Server(channel, functions, classes)
     signal.signal(signal.SIGINT, server.handle_interrupt)
@@ -326,8 +326,8 @@ def join_shared_memory(classes: PodClasses, shared: str, max_frame_bytes: int) -
     )
 
 
-def hello_document() -> dict[str, Any]:
-    """Return the worker's first message."""
+def hello_document(*, shared: bool = False) -> dict[str, Any]:
+    """Return the worker's first message; ``shared``: whether it has shared memory."""
     return {
         "kind": "hello",
         "protocol": PROTOCOL_VERSION,
@@ -335,4 +335,5 @@ def hello_document() -> dict[str, Any]:
         "implementation": sys.implementation.name,
         "pid": os.getpid(),
         "platform": sys.platform,
+        "shared": shared,
     }
