@@ -293,9 +293,13 @@ class Session:
         if not isinstance(exc, EndOfPipeError):
             self.kill("what it sent is not the protocol", exc)
             return ProtocolError(f'pod "{self.pod_name}" was stopped: {exc}')
+        died_unnoticed = not self._ended
         self.see_to_its_end()
         if isinstance(exc, NeverSentError):
             what = "ended before the call reached it"
+            if died_unnoticed:
+                # Its caller need not know, but whoever relied on what the pod held wants to.
+                self._output.warn(f"the pod has ended between calls, {self.how_it_ended()}")
         elif self._stopped_because:
             what = f"was stopped in a call ({self._stopped_because})"
         else:
