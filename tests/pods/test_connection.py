@@ -535,7 +535,11 @@ def talk(x):
 """
 
 
-def test_no_reply_is_lost_or_crossed_for_real(bare_pod: LoadPod) -> None:
+@pytest.mark.parametrize("off", ["0", "1"], ids=["shared memory", "frames"])
+def test_no_reply_is_lost_or_crossed_for_real(
+    bare_pod: LoadPod, monkeypatch: pytest.MonkeyPatch, off: str
+) -> None:
+    monkeypatch.setenv("PYPODS_NO_SHARED_MEMORY", off)
     pod = bare_pod(SOURCE)
 
     def call(seed: int, number: int) -> None:

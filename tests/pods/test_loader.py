@@ -444,9 +444,9 @@ def test_a_pod_that_ignores_every_request_to_end_is_killed(
 
 
 def test_a_pod_that_was_killed_while_idle_is_started_anew_by_the_next_call(
-    bare_loader: LoadPod,
+    bare_loader: LoadPod, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It had not seen the call, so the caller need not know."""
+    """It had not seen the call, so the caller need not know; the log does."""
     loader = bare_loader("import os\ndef pid(): return os.getpid()")
     pod = loader.load_pod()
     first = pod.pid()
@@ -456,6 +456,9 @@ def test_a_pod_that_was_killed_while_idle_is_started_anew_by_the_next_call(
     assert repr(pod) == "<Pod subject DIED>"
     assert pod.pid() != first
     assert loader.state == "RUNNING"
+    assert caplog.record_tuples == [
+        ("pypods.pod.subject", 30, "the pod has ended between calls, killed by SIGKILL")
+    ]
 
 
 def test_a_pod_that_was_killed_while_idle_is_described_anew(bare_loader: LoadPod) -> None:

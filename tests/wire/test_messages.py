@@ -6,13 +6,19 @@ import pytest
 
 from pypods.errors import ProtocolError
 from pypods.wire.messages import (
+    Answer,
     Call,
+    Callback,
     Cancel,
+    Close,
     Describe,
     Failure,
     Hello,
     Log,
+    Map,
     Message,
+    More,
+    Pull,
     Ready,
     Release,
     Result,
@@ -29,6 +35,14 @@ MESSAGES: list[Message] = [
     Describe(2, "foo"),
     Describe(2),
     Cancel(1),
+    Map(3, "foo", [[1], [2]]),
+    More(4, 1, 16),
+    Close(1, 5),
+    Close(1),
+    Callback(1, 1, 1, 0, [7]),
+    Pull(1, 2, 1, 1, 4),
+    Answer(1, 1, 49),
+    Answer(1, 2, None, {"text": "no"}),
     Release(bytes(8)),
     Result(1, 3),
     Failure(1, {"text": "no"}),
@@ -39,7 +53,7 @@ MESSAGES: list[Message] = [
 def test_a_message_is_a_document_and_back(message):
     document = message_to_document(message)
     assert document["kind"] == message.kind
-    assert next(iter(document)) == ("id" if hasattr(message, "id") else "kind")
+    assert next(iter(document)) == ("kind" if getattr(message, "id", None) is None else "id")
     assert message_from_document(document) == message
 
 

@@ -63,12 +63,19 @@ class Connection:
     """Many callers on one channel.
 
     ``on_frame`` is given every frame that answers nobody (a log record); it raises ProtocolError
-    for one that should not be.
+    for one that should not be. ``on_late`` is given the replies that nobody waits for any more.
     """
 
-    def __init__(self, channel: FrameChannel, *, on_frame: Callable[[bytes], None]) -> None:
+    def __init__(
+        self,
+        channel: FrameChannel,
+        *,
+        on_frame: Callable[[bytes], None],
+        on_late: Callable[[bytes], None] | None = None,
+    ) -> None:
         self._channel = channel
         self._on_frame = on_frame
+        self._on_late = on_late
         self._sending = Lock()
         # Knows its owner: a handler of the host's logging, which the reader calls, may call too.
         self._reading = RLock()
@@ -212,6 +219,8 @@ class Connection:
         waiter = self._waiters.pop(number, None)
         if waiter is None or waiter.frame is not None:
             self._abandoned.discard(number)
+        if waiter is not None and waiter.frame is not None and self._on_late is not None:
+            self._on_late(waiter.frame)
         self._promote(number)
 
     # Reading for all ---------------------------------------------------------------------------
@@ -267,6 +276,8 @@ class Connection:
                     f"a reply to call {number}, which was never made or is answered"
                 )
             self._abandoned.discard(number)
+            if self._on_late is not None:
+                self._on_late(frame)
             return
         if waiter.frame is not None:
             raise ProtocolError(f"two replies to call {number}")

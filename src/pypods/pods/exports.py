@@ -59,7 +59,7 @@ class CallExports:
         if type(index) is not int or not 0 <= index < len(self._values):
             raise LookupError(f"nothing was passed under number {index!r}")
         value = self._values[index]
-        if request["what"] == "pull":
+        if request["kind"] == "pull":
             return _pull(value, request["items"])
         return value(*request["args"], **request["kwargs"])
 

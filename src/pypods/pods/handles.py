@@ -82,7 +82,7 @@ class Handles:
 
         Raises ProtocolError for what is no request, and lets through what is no Exception.
         """
-        if document.get("kind") != "ask" or type(document.get("ask")) is not int:
+        if document.get("kind") not in ("callback", "pull") or type(document.get("ask")) is not int:
             raise ProtocolError(f"a {document.get('kind')!r:.40} is no reply to a call")
         exports = self._exports.get(document.get("owner", 0))
         thread = get_ident()
@@ -93,7 +93,9 @@ class Handles:
             if exports is None:
                 raise RuntimeError("the call that this was passed to has ended")
             value = exports.answer(document)
-            return numbered_frame(number, encode_in_standard_library({**answer, "value": value}))
+            return numbered_frame(
+                number, encode_in_standard_library({**answer, "value": value, "error": None})
+            )
         except Exception as exc:  # noqa: BLE001 - whatever the function raises is the pod's to see
             error: Exception = exc
             if isinstance(exc, ValueTransferError) and exc.place.startswith("value"):
@@ -101,7 +103,9 @@ class Handles:
             if exports is not None:
                 exports.error = error
             failure = describe_failure(error)
-            return numbered_frame(number, encode_in_standard_library({**answer, "error": failure}))
+            return numbered_frame(
+                number, encode_in_standard_library({**answer, "value": None, "error": failure})
+            )
         finally:
             if outer is None:
                 del self._answering[thread]

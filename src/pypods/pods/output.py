@@ -68,6 +68,11 @@ class PodOutput:
             origin["msecs"] = (message.created % 1) * 1000
         self._handle(message.level, message.message, origin)
 
+    def warn(self, message: str) -> None:
+        """Say something of the pod that it could not say itself."""
+        if self._logger.isEnabledFor(self._logging.WARNING):
+            self._handle(self._logging.WARNING, message, {})
+
     def _handle(self, level: int, message: str, origin: dict[str, object]) -> None:
         name = self._logger.name
         record = self._logger.makeRecord(name, level, "(printed)", 0, message, (), None)

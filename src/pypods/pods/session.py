@@ -102,7 +102,7 @@ class Session:
             output=output,
             max_frame_bytes=limit,
         )
-        self._connection = Connection(self._pipes, on_frame=self._take_in)
+        self._connection = Connection(self._pipes, on_frame=self._take_in, on_late=self._drop)
         self._handles = Handles(self, self._connection)
         if isinstance(codec.classes, HostClasses):
             codec.classes.open_stream = self._handles.open_stream
@@ -138,6 +138,13 @@ class Session:
             else:
                 messages.append(message)
         return messages
+
+    def share_nothing(self) -> None:
+        """Let everything cross in frames: the worker knows no shared memory."""
+        shared, self.shared = self.shared, None
+        if shared is not None:
+            self.codec.classes.shared = None
+            shared.close()
 
     # Calls -------------------------------------------------------------------------------------
 
@@ -458,9 +465,13 @@ class Session:
         if not isinstance(exc, EndOfPipeError):
             self.kill("what it sent is not the protocol", exc)
             return ProtocolError(f'pod "{self.pod_name}" was stopped: {exc}')
+        died_unnoticed = not self._ended
         self.see_to_its_end()
         if isinstance(exc, NeverSentError):
             what = "ended before the call reached it"
+            if died_unnoticed:
+                # Its caller need not know, but whoever relied on what the pod held wants to.
+                self._output.warn(f"the pod has ended between calls, {self.how_it_ended()}")
         elif self._stopped_because:
             what = f"was stopped in a call ({self._stopped_because})"
         else:

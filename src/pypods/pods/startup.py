@@ -124,6 +124,8 @@ def _hear_greeting(session: Session, deadline: float | None) -> None:
             "it was started with another pypods"
         )
     session.hello = hello
+    if not hello.shared:
+        session.share_nothing()
     functions = _next_message(session, Ready, messages, deadline).functions
     if messages:
         raise ProtocolError(f"a {messages[0].kind} that nobody asked for")

@@ -138,8 +138,13 @@ class ArenaWriter:
                 self._free[index : index + 1] = rest
                 return offset
         offset = self._end
+        joined = bool(self._free) and sum(self._free[-1][:2]) == offset
+        if joined:
+            offset = self._free[-1][0]
         if offset + size > self.arena.size:
             return None
+        if joined:
+            self._free.pop()
         self._end = offset + size
         return offset
 

@@ -178,8 +178,14 @@ def _place_array(value: Any, order: str) -> Any:
 
 def reduce_scalar(value: Any) -> Any:
     """Return kind and content of a NumPy scalar."""
-    data = value.tobytes()
-    return b"g", {"dtype": _describe(value.dtype), "data": place(data, len(data))}
+    # NumPy's own bytes of a text lack zeros at its end, and those of an empty one have a character.
+    if isinstance(value, str):
+        dtype, data = f"<U{len(value)}", value.encode("utf-32-le", "surrogatepass")
+    elif isinstance(value, bytes):
+        dtype, data = f"|S{len(value)}", bytes(value)
+    else:
+        dtype, data = _describe(value.dtype), value.tobytes()
+    return b"g", {"dtype": dtype, "data": place(data, len(data))}
 
 
 def reduce_array_value(value: Any) -> Any:
@@ -369,7 +375,7 @@ def rebuild_scalar(content: Any, classes: Any) -> Any:  # noqa: ARG001 - the tab
     numpy = _find_numpy()
     if numpy is None:
         return ScalarValue(description, data)
-    if description[1:2] in ("S", "U"):  # An array of these would drop zeros at the end.
+    if type(description) is str and description[1] in "SU":
         text = ScalarValue(description, data).item()
         return numpy.bytes_(text) if description[1] == "S" else numpy.str_(text)
     try:

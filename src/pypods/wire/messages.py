@@ -13,13 +13,19 @@ from typing import Any, ClassVar, Union
 from pypods.errors import ProtocolError
 
 __all__ = [
+    "Answer",
     "Call",
+    "Callback",
     "Cancel",
+    "Close",
     "Describe",
     "Failure",
     "Hello",
     "Log",
+    "Map",
     "Message",
+    "More",
+    "Pull",
     "Ready",
     "Release",
     "Result",
@@ -38,6 +44,8 @@ class Hello:
     implementation: str
     pid: int
     platform: str
+    #: Whether it takes and gives blocks of the memory that the host shared with it.
+    shared: bool = False
 
 
 @dataclass(frozen=True)
@@ -91,6 +99,80 @@ class Cancel:
 
 
 @dataclass(frozen=True)
+class Map:
+    """Call a function once for each of ``calls``, which are its arguments.
+
+    Answered by a Result with ``items`` (the results before the first failure) and ``error``.
+    """
+
+    kind: ClassVar[str] = "map"
+    id: int
+    name: str
+    calls: list[Any]
+
+
+@dataclass(frozen=True)
+class More:
+    """Ask a generator for its next items, at most so many.
+
+    Answered by a Result with ``items``, ``done``, and ``error`` where one ended it.
+    """
+
+    kind: ClassVar[str] = "more"
+    id: int
+    stream: int
+    items: int
+
+
+@dataclass(frozen=True)
+class Close:
+    """Close a generator. Without an id nobody waits for it, and there is no answer."""
+
+    kind: ClassVar[str] = "close"
+    stream: int
+    id: int | None = None
+
+
+@dataclass(frozen=True)
+class Callback:
+    """In call ``id``: call a function that was passed to call ``owner``; answered by an Answer."""
+
+    kind: ClassVar[str] = "callback"
+    id: int
+    ask: int
+    owner: int
+    index: int
+    args: list[Any] = field(default_factory=list)
+    kwargs: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Pull:
+    """In call ``id``: take items, at most so many, from an iterator passed to call ``owner``.
+
+    Answered by an Answer whose value has ``items``, ``done``, and ``error`` where one ended it.
+    """
+
+    kind: ClassVar[str] = "pull"
+    id: int
+    ask: int
+    owner: int
+    index: int
+    items: int
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a Callback or a Pull gave, or the error that it raised."""
+
+    kind: ClassVar[str] = "answer"
+    id: int
+    ask: int
+    value: Any = None
+    error: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True)
 class Release:
     """Blocks of the receiver's shared memory that the sender needs no more; either side's.
 
@@ -124,11 +206,25 @@ class Failure:
     error: dict[str, Any]
 
 
-Message = Union[Hello, Ready, Log, Call, Describe, Cancel, Release, Result, Failure]
+Message = Union[
+    Hello,
+    Ready,
+    Log,
+    Call,
+    Map,
+    More,
+    Close,
+    Describe,
+    Cancel,
+    Callback,
+    Pull,
+    Answer,
+    Release,
+    Result,
+    Failure,
+]
 
-_CLASSES: dict[str, Any] = {
-    cls.kind: cls for cls in (Hello, Ready, Log, Call, Describe, Cancel, Release, Result, Failure)
-}
+_CLASSES: dict[str, Any] = {cls.kind: cls for cls in Message.__args__}  # type: ignore[attr-defined]
 _CHECKED_TYPES: dict[str, Any] = {
     "id": int,
     "protocol": int,
@@ -136,6 +232,7 @@ _CHECKED_TYPES: dict[str, Any] = {
     "implementation": str,
     "pid": int,
     "platform": str,
+    "shared": bool,
     "functions": list,
     "logger": str,
     "level": int,
@@ -147,14 +244,14 @@ _CHECKED_TYPES: dict[str, Any] = {
     "args": list,
     "blocks": bytes,
     "kwargs": dict,
-    "error": dict,
 }
 
 
 def message_to_document(message: Message) -> dict[str, Any]:
     """Return the document of a message; an id comes first, where both sides look for it."""
     content = {f.name: getattr(message, f.name) for f in dataclasses.fields(message)}
-    head = {"id": content.pop("id")} if "id" in content else {}
+    number = content.pop("id", None)
+    head = {} if number is None else {"id": number}
     return {**head, "kind": message.kind, **content}
 
 
@@ -169,7 +266,7 @@ def message_from_document(document: dict[str, Any]) -> Message:
         raise ProtocolError(f"there is no message of kind {kind!r:.80}")
     content = {name: value for name, value in document.items() if name != "kind"}
     for name, value in content.items():
-        wanted = _CHECKED_TYPES.get(name)
+        wanted = dict if kind == "failure" and name == "error" else _CHECKED_TYPES.get(name)
         if wanted is not None and not isinstance(value, wanted):
             raise ProtocolError(
                 f"{kind}: {name} must be {wanted.__name__}, not {type(value).__name__}"

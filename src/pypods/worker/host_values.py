@@ -12,7 +12,7 @@ TYPE_CHECKING = False  # As typing has it, without importing typing into every w
 if TYPE_CHECKING:
     from typing import Any, Callable
 
-    Ask = Callable[[int, dict[str, Any]], dict[str, Any]]
+    Ask = Callable[[str, int, dict[str, Any]], dict[str, Any]]
 
 __all__ = ["HostFunction", "HostIterator"]
 
@@ -31,8 +31,8 @@ class HostFunction:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call it. Raises what it raised, as HostCallError and as the builtin exception it was."""
-        request = {"what": "call", "index": self._index, "args": list(args), "kwargs": kwargs}
-        return _value_of(self._ask(self._call, request))
+        request = {"index": self._index, "args": list(args), "kwargs": kwargs}
+        return _value_of(self._ask("callback", self._call, request))
 
     def __repr__(self) -> str:
         return f"<function {self.__name__} of the host>"
@@ -61,8 +61,8 @@ class HostIterator:
                 raise _error_of(error)
             if self._done:
                 raise StopIteration
-            request = {"what": "pull", "index": self._index, "items": self._count}
-            batch = _value_of(self._ask(self._call, request))
+            request = {"index": self._index, "items": self._count}
+            batch = _value_of(self._ask("pull", self._call, request))
             self._items = batch["items"][::-1]
             self._done, self._error = batch["done"], batch["error"]
             self._count = min(self._count * 2, MAX_PULLED_ITEMS)

@@ -315,7 +315,7 @@ class Server:
 
     # Asking the caller -------------------------------------------------------------------------
 
-    def ask(self, owner: int, request: dict[str, Any]) -> dict[str, Any]:
+    def ask(self, kind: str, owner: int, request: dict[str, Any]) -> dict[str, Any]:
         """Ask the caller something and return its answer's document.
 
         ``owner`` is the call that the host's function or iterator was passed to. Raises
@@ -332,7 +332,7 @@ class Server:
             raise RuntimeError("no call runs here in which the host could be asked")
         ask = self._next_ask
         self._next_ask += 1
-        document = {"kind": "ask", "ask": ask, "owner": owner, **request}
+        document = {"kind": kind, "ask": ask, "owner": owner, **request}
         frame = numbered_frame(number, encode_document(document))
         if concurrency is None:
             return self._ask_and_read(number, ask, frame)
@@ -461,10 +461,10 @@ def serve_pod(
     die_with_host(lifeline_fd)
     channel = Channel(read_fd, write_fd, max_frame_bytes=max_frame_bytes)
     os.register_at_fork(after_in_child=channel.close)
-    channel.send(encode_document(hello_document()))
     classes = PodClasses()
     if shared:
         join_shared_memory(classes, shared, max_frame_bytes)
+    channel.send(encode_document(hello_document(shared=classes.shared is not None)))
     functions: dict[str, Callable[..., Any]] = {}
     server = Server(channel, functions, classes)
     signal.signal(signal.SIGINT, server.handle_interrupt)
@@ -508,8 +508,8 @@ def join_shared_memory(classes: PodClasses, shared: str, max_frame_bytes: int) -
     )
 
 
-def hello_document() -> dict[str, Any]:
-    """Return the worker's first message."""
+def hello_document(*, shared: bool = False) -> dict[str, Any]:
+    """Return the worker's first message; ``shared``: whether it has shared memory."""
     return {
         "kind": "hello",
         "protocol": PROTOCOL_VERSION,
@@ -517,4 +517,5 @@ def hello_document() -> dict[str, Any]:
         "implementation": sys.implementation.name,
         "pid": os.getpid(),
         "platform": sys.platform,
+        "shared": shared,
     }
