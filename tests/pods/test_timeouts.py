@@ -276,6 +276,23 @@ def test_a_queued_call_too_large_for_the_pipe_leaves_the_running_call_alone(
     assert pod.pid() == pid
 
 
+def test_a_late_answer_that_fills_the_pipe_holds_up_no_large_call(
+    bare_pod: LoadPod, grace: float, only_frames: None
+) -> None:
+    """The pod cannot read the one before the host has read the other."""
+    pod = bare_pod(SOURCE)
+    pid = pod.pid()
+    # The frame is begun and its cancel comes behind it, when the pod has long begun to answer.
+    running = Caller(pod.hold_the_lock_unheeding, 1.0)
+    time.sleep(0.2)
+    time_out(pod.same.options(timeout=0.2), b"x" * 3_000_000)
+    for number in range(3):
+        value = bytes([number]) * 3_000_000
+        assert pod.same(value) == value
+    assert running.wait() == "held"
+    assert pod.pid() == pid
+
+
 def test_a_call_behind_a_large_one_keeps_its_own_timeout(
     bare_pod: LoadPod, grace: float, only_frames: None
 ) -> None:
