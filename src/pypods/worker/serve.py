@@ -158,7 +158,7 @@ class Server:
                     number,
                     ValueTransferError(
                         f"takes {len(frame)} bytes, more than max_frame_bytes={limit}; "
-                        "return less at once or raise max_frame_bytes",
+                        "return less at once or raise max_frame_bytes or max_shared_bytes",
                         "result",
                     ),
                 )
