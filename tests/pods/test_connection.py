@@ -19,7 +19,7 @@ from pypods.wire.memory import memory_channels
 
 LoadPod = Callable[..., Any]
 
-EMPTY = encode_document({})
+EMPTY = encode_document({"kind": "result", "value": None})
 
 
 def request(number: int) -> bytes:
@@ -44,6 +44,7 @@ class Fake:
         self.most_readers = 0
         self.ended = False
         self.on_send: Callable[[bytes], None] = self.requests.append
+        self.when_stuck: Callable[[], bool] = bool
         self._changed = threading.Condition()
 
     def send(self, frame: bytes, deadline: float | None = None) -> None:
@@ -370,6 +371,47 @@ def test_who_reads_keeps_others_who_want_to_be_alone_waiting(
         assert not alone
     fake.answer(1)
     assert caller.wait() == request(1)
+
+
+def test_a_sender_that_is_stuck_reads_for_all_unless_somebody_does(
+    fake: Fake, connection: Connection
+) -> None:
+    """A pod that has much to say may read nothing before that is said."""
+    useful: list[bool] = []
+
+    def stuck(frame: bytes) -> None:
+        useful.append(fake.when_stuck())
+
+    with connection.no_reader(time.monotonic() + 5):
+        waiting = Caller(connection, 1)
+        fake.wait_for_requests(1)
+        time.sleep(0.05)
+        fake.on_send = stuck
+        sending = Caller(connection, 2)
+        deadline = time.monotonic() + 20
+        while not useful and time.monotonic() < deadline:
+            time.sleep(0.001)
+        assert useful == [False]
+        third = Caller(connection, 3)
+        while len(useful) < 2 and time.monotonic() < deadline:
+            time.sleep(0.001)
+    fake.answer(1, 2, 3)
+    assert [caller.wait() for caller in (waiting, sending, third)] == [*map(request, (1, 2, 3))]
+    fake.on_send = stuck
+    fake.answer(4)
+    assert connection.exchange(4, request(4)) == request(4)
+    assert useful == [False, False, True]
+
+
+def test_nonsense_that_a_stuck_sender_reads_is_everybodys_error(
+    fake: Fake, connection: Connection
+) -> None:
+    fake.answer(7)
+    fake.on_send = lambda frame: fake.when_stuck() and None
+    with pytest.raises(ProtocolError, match="call 7"):
+        connection.exchange(1, request(1))
+    with pytest.raises(NeverSentError):
+        connection.exchange(2, request(2))
 
 
 # Ctrl-C ----------------------------------------------------------------------------------------

@@ -55,9 +55,9 @@ def count_and_die(path):
     os._exit(2)
 
 def leave_children_with_streams_open():
-    subprocess.Popen(["sleep", "60"])
+    subprocess.Popen(["sleep", "600"])
     if os.fork() == 0:
-        time.sleep(60)
+        time.sleep(600)
         os._exit(0)
     os._exit(4)
 
@@ -156,10 +156,8 @@ def test_a_call_is_never_replayed(pod: Any, tmp_path: Path) -> None:
 def test_a_death_is_noticed_at_once_whoever_holds_its_streams(
     pod: Any, name: str, status: int
 ) -> None:
-    """The children sleep for a minute, so returning at all within the test's time is at once."""
-    begun = time.monotonic()
+    """The children sleep longer than any test may take."""
     assert die(getattr(pod, name)).exit_status == status
-    assert time.monotonic() - begun < 30
 
 
 def test_a_pod_that_closes_its_descriptors_is_stopped(pod: Any) -> None:

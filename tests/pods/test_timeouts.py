@@ -276,6 +276,25 @@ def test_a_queued_call_too_large_for_the_pipe_leaves_the_running_call_alone(
     assert pod.pid() == pid
 
 
+def test_a_late_answer_that_fills_the_pipe_holds_up_no_large_call(
+    bare_loader: LoadPod, grace: float, only_frames: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The pod reads nothing more before the host has read that."""
+    loader = bare_loader(SOURCE)
+    pod = loader.load_pod()
+    pid = pod.pid()
+    running = Caller(pod.slow, 1.0)
+    time.sleep(0.2)
+    # As if the cancel came a moment too late: the pod answers a call that was given up.
+    monkeypatch.setattr(loader.session()._connection, "post", lambda frame, deadline: None)
+    time_out(pod.same.options(timeout=0.2), b"x" * 3_000_000)
+    for number in range(3):
+        value = bytes([number]) * 3_000_000
+        assert pod.same(value) == value
+    assert running.wait() == "slept"
+    assert pod.pid() == pid
+
+
 def test_a_call_behind_a_large_one_keeps_its_own_timeout(
     bare_pod: LoadPod, grace: float, only_frames: None
 ) -> None:

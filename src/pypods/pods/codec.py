@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterable
+from copy import copy
 from typing import Any
 
 import bson
@@ -105,15 +106,20 @@ class HostCodec:
         """Return the document of a frame; errors as of the standard library's codec."""
         try:
             return bson.decode(frame, self._options)
-        except ValueTransferError:
-            if self.classes.shared is not None:
-                self.classes.shared.discard(frame)
-            raise
-        except ProtocolError:
+        except (ProtocolError, ValueTransferError):
             raise
         except Exception as exc:  # The C codec raises what a decoder raised, or its own errors.
             # The other codec says what is wrong, and tells a value from a broken frame.
-            decode_in_standard_library(frame, self.classes)
+            classes, shared = self.classes, self.classes.shared
+            if shared is None:
+                decode_in_standard_library(frame, classes)
+            else:
+                classes = copy(classes)
+                classes.shared = shared.look_again()
+                try:
+                    decode_in_standard_library(frame, classes)
+                finally:
+                    shared.discard(frame)
             raise ProtocolError(f"malformed document: {exc}") from exc
 
 

@@ -22,6 +22,8 @@ __all__ = ["Connection", "NeverSentError"]
 
 #: How long the thread that reads for nobody in particular outlives its work.
 LATER_READER_SECONDS = 10.0
+#: How long a sender who cannot go on reads before it tries to.
+READ_MEANWHILE_SECONDS = 0.005
 
 
 class NeverSentError(EndOfPipeError):
@@ -30,6 +32,9 @@ class NeverSentError(EndOfPipeError):
 
 class FrameChannel(Protocol):
     """What a connection needs of a channel: ``PodPipes``, or a fake."""
+
+    #: To be called while a frame cannot be sent; says whether it was of use.
+    when_stuck: Callable[[], bool]
 
     def send(self, frame: bytes, deadline: float | None = None) -> None:
         """Write a whole frame."""
@@ -74,6 +79,7 @@ class Connection:
         on_late: Callable[[bytes], None] | None = None,
     ) -> None:
         self._channel = channel
+        channel.when_stuck = self._read_meanwhile
         self._on_frame = on_frame
         self._on_late = on_late
         self._sending = Lock()
@@ -222,6 +228,18 @@ class Connection:
         if waiter is not None and waiter.frame is not None and self._on_late is not None:
             self._on_late(waiter.frame)
         self._promote(number)
+
+    def _read_meanwhile(self) -> bool:
+        """Read for all, if nobody does: the pod may be waiting for that before it reads itself."""
+        if not self._reading.acquire(False):
+            return False
+        try:
+            with contextlib.suppress(DeadlineError):
+                self._read_until_answered(_Waiter(), monotonic() + READ_MEANWHILE_SECONDS)
+        finally:
+            self._reading.release()
+            self._promote(0)
+        return True
 
     # Reading for all ---------------------------------------------------------------------------
 

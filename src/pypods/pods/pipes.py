@@ -19,6 +19,8 @@ READ_BYTES = 65_536
 MAX_READ_BYTES = 2**20
 #: How much of a dead pod's output is read: it is bounded, for a child may go on printing.
 DRAIN_READS = 256
+#: How long a pod may read nothing before its sender looks whether it has something to say itself.
+STUCK_MILLISECONDS = 20.0
 #: How often to look whether the process has ended, where the system cannot tell by itself.
 LOOK_MILLISECONDS = 20
 
@@ -45,6 +47,8 @@ class PodPipes:
     the pipe until the next call; once the pipe is full (64 KiB), whoever prints waits for that.
     """
 
+    #: Called by a sender whom the pod keeps waiting; says whether it was of use.
+    when_stuck: Callable[[], bool] = staticmethod(bool)
     #: Ctrl-C struck while bytes were on their way: what follows them cannot be made sense of.
     torn = False
 
@@ -119,9 +123,15 @@ class PodPipes:
         poll = select.poll()
         poll.register(self._stdin_fd, select.POLLOUT)
         unsent = self._unsent
+        patience = STUCK_MILLISECONDS
         while unsent:
-            if not poll.poll(_milliseconds_until(deadline)):
-                raise DeadlineError
+            left = _milliseconds_until(deadline)
+            if not poll.poll(patience if left is None else min(left, patience)):
+                if left is not None and left <= patience:
+                    raise DeadlineError
+                patience = 0.0 if self.when_stuck() else STUCK_MILLISECONDS
+                continue
+            patience = STUCK_MILLISECONDS
             try:
                 written = os.write(self._stdin_fd, unsent[0])
                 unsent[0] = unsent[0][written:]

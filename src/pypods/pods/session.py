@@ -183,7 +183,7 @@ class Session:
             raise ValueTransferError(
                 f"the arguments take {len(frame)} bytes, more than "
                 f"max_frame_bytes={self._max_frame_bytes}; "
-                "send less at once or raise max_frame_bytes"
+                "send less at once or raise max_frame_bytes or max_shared_bytes"
             )
         return frame
 

@@ -27,6 +27,15 @@ MAX_RELEASED = 100_000
 RELEASE_HEAD_BYTES = 64
 
 
+class Reread:
+    """Stands in for shared memory where values are made only to be dropped: lends no block."""
+
+    __slots__ = ("reader",)
+
+    def __init__(self, reader: ArenaReader) -> None:
+        self.reader = reader
+
+
 class SharedMemory:
     """What one side writes into and what it reads from."""
 
@@ -70,6 +79,10 @@ class SharedMemory:
         """Give back the blocks of a frame that nobody will decode."""
         for serial in references_in(frame):
             self.reader.give_back(serial)
+
+    def look_again(self) -> Reread:
+        """Return what a frame can be decoded with once more, to see what is wrong with it."""
+        return Reread(ArenaReader(self.reader.arena))
 
     def with_releases(self, frame: bytes) -> bytes:
         """Return a frame behind one that gives back the blocks that have no user any more."""

@@ -280,7 +280,7 @@ class Server:
                 self._shared.take_back(frame)
             raise ValueTransferError(
                 f"takes {len(frame)} bytes, more than max_frame_bytes={limit}; "
-                "return less at once or raise max_frame_bytes",
+                "return less at once or raise max_frame_bytes or max_shared_bytes",
                 "value",
             )
         return frame
