@@ -188,7 +188,7 @@ def test_a_view_that_cannot_cross_is_refused(cross, make, reason):
 def test_what_fits_neither_arena_nor_frame_names_both_options(make):
     value = array.array("b", bytes(SIZE + 1)) if make is array.array else make(bytes(SIZE + 1))
     with two_sides() as (here, _):
-        here.shared._max_inline_bytes = SIZE
+        here.shared.max_inline_bytes = SIZE
         with pytest.raises(ValueTransferError, match="max_shared_bytes or max_frame_bytes"):
             here.shared.pack(encode_document, {"v": value})
     assert current.arena is None

@@ -122,6 +122,21 @@ def test_an_encode_within_an_encode_has_its_own_parcel():
     assert here.shared.writer.used_bytes == LARGE
 
 
+def test_a_release_is_taken_in_by_its_bytes():
+    here, there = make_sides()
+    decode_document(pack(here, b"x" * LARGE), there)
+    (frame,) = FrameReader().feed(there.shared.with_releases(b""))
+    assert not here.shared.take_release(frame[:20])
+    assert not here.shared.take_release(frame + b"\0")
+    assert not here.shared.take_release(encode_document({"kind": "release"}))
+    assert not here.shared.take_release(pack(here, 1))
+    assert here.shared.writer.used_bytes == LARGE
+    assert here.shared.take_release(frame)
+    assert here.shared.writer.used_bytes == 0
+    with pytest.raises(ProtocolError, match="names no blocks"):
+        here.shared.take_release(encode_document({"kind": "release", "blocks": b"short"}))
+
+
 # --- what is never sent, and what is never read ---------------------------------------------------
 
 

@@ -8,6 +8,7 @@ by ``pypods.wire.documents``, whose bytes are the same for what both write.
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Callable, Iterable
 from copy import copy
 from typing import Any
@@ -19,7 +20,6 @@ from bson.errors import BSONError
 from bson.int64 import Int64
 
 from pypods.errors import ProtocolError, ValueTransferError
-from pypods.wire.context import SHARED_MINIMUM_BYTES, current
 from pypods.wire.documents import KIND_SUBTYPE, decode_kind
 from pypods.wire.documents import decode_document as decode_in_standard_library
 from pypods.wire.documents import encode_document as encode_in_standard_library
@@ -35,11 +35,14 @@ _PLAIN_SCALARS = _SMALL_SCALARS | {bytes}
 _MAX_PLAIN_DEPTH = 100
 
 
-def is_plain(value: Any, depth: int = 0) -> bool:
-    """Whether the C codec keeps a value as it is, type and all, large binaries aside."""
+def is_plain(value: Any, depth: int = 0, *, below: int = sys.maxsize) -> bool:
+    """Whether the C codec keeps a value as it is, type and all, and no bytes in it are too long.
+
+    ``below`` is how long they would be.
+    """
     cls = type(value)
     if cls in _PLAIN_SCALARS:
-        return cls is not bytes or len(value) < SHARED_MINIMUM_BYTES or current.arena is None
+        return cls is not bytes or len(value) < below
     if depth > _MAX_PLAIN_DEPTH:
         return False
     if cls is list:
@@ -47,14 +50,14 @@ def is_plain(value: Any, depth: int = 0) -> bool:
             return False  # It may cross as packed columns, which the C codec does not know.
         if _SMALL_SCALARS.issuperset(map(type, value)):
             return True
-        return all(is_plain(item, depth + 1) for item in value)
+        return all(is_plain(item, depth + 1, below=below) for item in value)
     if cls is dict:
         if not {str}.issuperset(map(type, value)) or "$ref" in value:
             return False
         items = value.values()
         if _SMALL_SCALARS.issuperset(map(type, items)):
             return True
-        return all(is_plain(item, depth + 1) for item in items)
+        return all(is_plain(item, depth + 1, below=below) for item in items)
     return False
 
 
@@ -64,9 +67,12 @@ def encode_document(document: dict[str, Any]) -> bytes:
     return encode_in_standard_library(document) if plain is None else plain
 
 
-def encode_plain(document: dict[str, Any]) -> bytes | None:
-    """Return the bytes of a document that the C codec keeps as it is, else None."""
-    if is_plain(document):
+def encode_plain(document: dict[str, Any], *, below: int = sys.maxsize) -> bytes | None:
+    """Return the bytes of a document that the C codec keeps as it is, else None.
+
+    So is one with binaries of ``below`` bytes or more: they may go into shared memory.
+    """
+    if is_plain(document, below=below):
         # A lone surrogate, a NUL in a key, an int beyond 64 bits: there is a kind for each.
         with contextlib.suppress(BSONError, OverflowError, ValueError, RecursionError):
             return bson.encode(document)

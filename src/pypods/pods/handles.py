@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from threading import get_ident, local
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ from pypods.errors import PodError, ProtocolError, ValueTransferError
 from pypods.pods.codec import encode_plain
 from pypods.pods.exports import CallExports
 from pypods.pods.stream import Stream
+from pypods.wire.context import SHARED_MINIMUM_BYTES
 from pypods.wire.context import current as encode_context
 from pypods.wire.documents import encode_document as encode_in_standard_library
 from pypods.wire.envelopes import numbered_frame
@@ -40,18 +42,18 @@ class Handles:
     def encode_arguments(self, number: int, document: dict[str, Any]) -> bytes:
         """Return the bytes of a call's arguments; functions and iterators go by reference."""
         shared = self._session.shared
-        if shared is None:
-            return self._encode_arguments(number, document)
-        return shared.pack(self._encode_arguments, number, document)
-
-    def _encode_arguments(self, number: int, document: dict[str, Any]) -> bytes:
-        plain = encode_plain(document)
+        plain = encode_plain(
+            document, below=sys.maxsize if shared is None else SHARED_MINIMUM_BYTES
+        )
         if plain is not None:
             return plain
         exports = CallExports(number)
         encode_context.export = exports.export
         try:
-            encoded = encode_in_standard_library(document)
+            if shared is None:
+                encoded = encode_in_standard_library(document)
+            else:
+                encoded = shared.pack(encode_in_standard_library, document)
         finally:
             encode_context.export = None
         if exports:

@@ -397,6 +397,8 @@ class Session:
         return error
 
     def _take_in(self, frame: bytes) -> None:
+        if self.shared is not None and self.shared.take_release(frame):
+            return
         message = message_from_document(self.codec.decode(frame))
         if isinstance(message, Release) and self.shared is not None:
             self.shared.release(message.blocks)

@@ -25,7 +25,8 @@ class EncodeContext(_local):
     encode never runs inside another one of the same thread.
     """
 
-    #: Where large binaries go instead of into the frame (``pypods.wire.arena.Parcel``).
+    #: Where large binaries go instead of into the frame (``pypods.wire.arena.Parcel``, or
+    #: ``pypods.wire.shared.SharedMemory`` before there is one).
     arena: Any = None
     #: Asked for a value that ``reduce`` does not know: its kind and content, or None.
     export: Callable[[Any], tuple[bytes, object] | None] | None = None

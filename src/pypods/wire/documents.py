@@ -187,8 +187,8 @@ def _encode_packed(key: bytes, values: list[Any], depth: int) -> bytes | None:
     try:
         return _binary(key, kind + encode(content, depth + 1))
     except ValueTransferError:
-        if parcel is not None:
-            parcel.roll_back(mark)
+        if parcel is not None and current.arena.serials:
+            current.arena.roll_back(mark)
         return None  # Written as an array, the place of what cannot cross is the list's own.
 
 

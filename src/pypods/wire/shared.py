@@ -17,7 +17,7 @@ from pypods.wire.values import ARRAY_KINDS, DOCUMENT_KINDS
 
 TYPE_CHECKING = False  # As typing has it, without importing typing into every worker.
 if TYPE_CHECKING:
-    from typing import Any, Callable
+    from typing import Any, Callable, Sequence
 
 __all__ = ["SharedMemory", "references_in"]
 
@@ -39,6 +39,10 @@ class Reread:
 class SharedMemory:
     """What one side writes into and what it reads from."""
 
+    #: What a parcel has put, before there is one.
+    serials: Sequence[int] = ()
+    refer = staticmethod(Parcel.refer)
+
     def __init__(
         self, outgoing: Arena, incoming: Arena, *, max_frame_bytes: int, writable: bool = False
     ) -> None:
@@ -46,21 +50,34 @@ class SharedMemory:
         self.reader = ArenaReader(incoming, writable=writable)
         #: Not empty where the next frame should tell of returned blocks.
         self.returned = self.reader.returned
-        self._max_inline_bytes = max_frame_bytes
+        self.max_inline_bytes = max_frame_bytes
         self._max_released = min(MAX_RELEASED, (max_frame_bytes - RELEASE_HEAD_BYTES) // 8)
 
     def pack(self, encode: Callable[..., bytes], *arguments: Any) -> bytes:
         """Return what ``encode(*arguments)`` returns, with large binaries put into blocks."""
-        parcel = Parcel(self.writer, max_inline_bytes=self._max_inline_bytes)
         before = current.arena
-        current.arena = parcel
+        # In place of a parcel, which is made when the first large binary is met.
+        current.arena = self
         try:
             return encode(*arguments)
         except BaseException:
-            parcel.roll_back()
+            if current.arena is not self:
+                current.arena.roll_back()
             raise
         finally:
             current.arena = before
+
+    def reserve(self, length: int) -> tuple[int, int, Any] | None:
+        """Begin a parcel with a block; see ``Parcel``."""
+        return self._begin_parcel().reserve(length)
+
+    def export(self, letter: bytes, data: Any) -> bytes | None:
+        """Begin a parcel with the bytes of a buffer; see ``Parcel``."""
+        return self._begin_parcel().export(letter, data)
+
+    def _begin_parcel(self) -> Parcel:
+        current.arena = parcel = Parcel(self.writer, max_inline_bytes=self.max_inline_bytes)
+        return parcel
 
     def take_back(self, unsent: bytes) -> None:
         """Undo what frames that were never sent have lent and given back."""
@@ -93,6 +110,18 @@ class SharedMemory:
         """Take back what a ``release`` names. Raises ProtocolError."""
         self.writer.release_packed(packed)
 
+    def take_release(self, frame: bytes) -> bool:
+        """Take a frame in if it is a ``release`` in its usual form; say whether it was."""
+        end = len(frame) - 1
+        if (
+            not frame.startswith(_RELEASE_START, 4)
+            or end < _BLOCKS_START
+            or _read_int32(frame, _BLOCKS_START - 5)[0] != end - _BLOCKS_START
+        ):
+            return False
+        self.writer.release_packed(frame[_BLOCKS_START:end])
+        return True
+
     def close(self) -> None:
         """Let go of both arenas; views that are in use stay readable."""
         self.writer.arena.close()
@@ -101,6 +130,9 @@ class SharedMemory:
 
 _read_int32 = Struct("<i").unpack_from
 _RELEASE_HEAD = encode_document({"kind": "release"})[4:-1]
+_RELEASE_START = _RELEASE_HEAD + b"\x05blocks\0"
+#: Where the serials begin: after the frame's length, the names, the binary's length and subtype.
+_BLOCKS_START = 4 + len(_RELEASE_START) + 5
 _BLOCK_KIND = ord("B")
 #: In every frame with a reference: the binary's subtype and the kind.
 _MARK = bytes([KIND_SUBTYPE, _BLOCK_KIND])

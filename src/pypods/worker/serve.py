@@ -121,6 +121,8 @@ class Server:
                 self._call(frame_id(frame), function, (), {})
                 return
         number = frame_id(frame)
+        if number is None and self._shared is not None and self._shared.take_release(frame):
+            return
         try:
             call = split_call(frame, self._classes)
             if call is None:
