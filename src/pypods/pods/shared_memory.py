@@ -21,7 +21,8 @@ OFF_VARIABLE = "PYPODS_NO_SHARED_MEMORY"
 MINIMUM_USEFUL_FRAME_BYTES = 4096
 #: Two mappings that lie a whole number of gigabytes apart share the processor's page-walk caches:
 #: a copy from one to the other then takes half as long again. So large arenas are a bit smaller.
-SKEW_BYTES = 257 * BLOCK_BYTES
+#: Not by a whole megabyte either: that is what Python maps for its own objects in between.
+SKEW_BYTES = 129 * BLOCK_BYTES
 MINIMUM_SKEWED_BYTES = 2**26
 
 
