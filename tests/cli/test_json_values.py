@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import array
 import collections
 import dataclasses
 import datetime as dt
@@ -15,6 +16,7 @@ import uuid
 from typing import Any
 
 import bson
+import numpy as np
 import pytest
 
 from pypods.cli.json_values import plain_value, to_json
@@ -63,6 +65,9 @@ TABLE: list[tuple[Any, Any]] = [
     ({"a": (1,)}, {"a": [1]}),
     ({1: "a", "b": 2}, [[1, "a"], ["b", 2]]),
     ({(1, 2): 3}, [[[1, 2], 3]]),
+    (array.array("i", [1, 2]), [1, 2]),
+    (np.array([[1, 2]]), [[1, 2]]),
+    (np.float64(1.5), 1.5),
     ({}, {}),
     (dt.datetime(2024, 1, 31, 12, 30, 0, 5), "2024-01-31T12:30:00.000005"),
     (dt.datetime(2024, 1, 31, tzinfo=UTC), "2024-01-31T00:00:00+00:00"),
@@ -110,3 +115,7 @@ def test_two_hundred_levels_are_printed() -> None:
     for _ in range(200):
         value = [value]
     assert json.loads(to_json(value)) == value
+
+
+def test_a_stream_is_taken_to_its_end():
+    assert plain_value({"rows": iter([1, (2,)])}) == {"rows": [1, [2]]}

@@ -12,10 +12,14 @@ import json
 import math
 import pathlib
 import uuid
+from collections.abc import Iterator
 from typing import Any
 
 #: Printed as their ``str()``.
 TEXT_TYPES = (decimal.Decimal, fractions.Fraction, uuid.UUID, pathlib.PurePath)
+
+#: Whose arrays (and NumPy's scalars) are printed as lists of their items.
+ARRAY_MODULES = ("array", "numpy")
 
 #: Printed as their ``str()`` too, known by name so that ``bson`` need not be imported.
 BSON_TEXT_TYPES = ("ObjectId", "Decimal128")
@@ -73,6 +77,10 @@ def plain_container(value: Any) -> Any:
         return [plain_value(item) for item in value]
     if isinstance(value, (set, frozenset)):
         return sorted((plain_value(item) for item in value), key=json.dumps)
+    if isinstance(value, Iterator):  # A stream: taken to its end.
+        return [plain_value(item) for item in value]
+    if type(value).__module__ in ARRAY_MODULES and hasattr(value, "tolist"):
+        return plain_value(value.tolist())
     if type(value).__module__.startswith("bson.") and type(value).__name__ in BSON_TEXT_TYPES:
         return str(value)
     return repr(value)
