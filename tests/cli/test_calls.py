@@ -303,7 +303,7 @@ def test_a_script_that_a_signal_ended_has_the_shells_code():
 @pytest.mark.parametrize(("status", "code"), [(0, 0), (5, 5), (-9, 137)])
 def test_a_scripts_status_is_the_commands(run, monkeypatch, status, code):
     finished = subprocess.CompletedProcess([], status)
-    monkeypatch.setattr("pypods.pods.run_script", lambda folder: finished, raising=False)
+    monkeypatch.setattr("pypods.pods.run_script", lambda folder, *, installer: finished)
     assert run("script", "mydb").code == code
 
 
