@@ -47,6 +47,8 @@ async def sleeps(seconds, x):
     await asyncio.sleep(seconds)
     return x
 def naps(seconds): time.sleep(seconds); return seconds
+def without_end(f):
+    while True: f()
 """
 
 MODES = [{}, {"threads": 3}]
@@ -147,6 +149,21 @@ def test_an_async_function_and_a_thread_are_interrupted(pod):
         pod.sleeps.options(timeout=0.2)(60, 1)
     with pytest.raises(PodTimeoutError, match="interrupted"):
         pod.naps.options(timeout=0.2)(1)
+    assert pod.same("well") == "well"
+
+
+def test_a_pod_that_asks_without_end_is_interrupted_in_time(pod):
+    with pytest.raises(PodTimeoutError, match="interrupted"):
+        pod.without_end.options(timeout=0.3)(lambda: None)
+    assert pod.same("well") == "well"
+
+
+def test_ctrl_c_in_a_callback_ends_the_call_and_not_the_pod(pod):
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        pod.apply(interrupted)
     assert pod.same("well") == "well"
 
 

@@ -58,7 +58,7 @@ class _Waiter:
         self.frame: bytes | None = None
         self.error: BaseException | None = None
         #: What the pod asks before it replies.
-        self.requests: list[bytes] = []
+        self.requests: tuple[bytes, ...] = ()
         #: Called with each frame, or with the error, in place of being waited for.
         self.on_reply: Callable[[bytes | None, BaseException | None], None] | None = None
         self.wake_up: Any = None
@@ -193,7 +193,9 @@ class Connection:
                 else:
                     self._promote(number)
             if waiter.requests:
-                return waiter.requests.pop(0)
+                request, *rest = waiter.requests
+                waiter.requests = tuple(rest)
+                return request
             if waiter.frame is not None:
                 self._waiters.pop(number, None)
                 return waiter.frame
@@ -302,7 +304,7 @@ class Connection:
         if is_reply(frame):
             waiter.frame = frame
         elif waiter.on_reply is None:
-            waiter.requests.append(frame)
+            waiter.requests += (frame,)
         if waiter.on_reply is not None:
             if waiter.frame is not None:
                 del self._waiters[number]

@@ -34,7 +34,7 @@ class Handles:
         #: What the calls under way let the pod use, by their numbers.
         self._exports: dict[int, CallExports] = {}
         #: On which thread which request of the pod is being answered.
-        self._answering: dict[int, int] = {}
+        self.answering: dict[int, int] = {}
         self._decoding = local()
 
     # Arguments ---------------------------------------------------------------------------------
@@ -62,7 +62,7 @@ class Handles:
 
     def parent(self) -> int | None:
         """Return the request that this thread is answering, in which a call is made; or None."""
-        return self._answering.get(get_ident()) if self._answering else None
+        return self.answering.get(get_ident()) if self.answering else None
 
     def exports_of(self, number: int) -> CallExports | None:
         """Return what a call passed, if anything."""
@@ -88,8 +88,8 @@ class Handles:
             raise ProtocolError(f"a {document.get('kind')!r:.40} is no reply to a call")
         exports = self._exports.get(document.get("owner", 0))
         thread = get_ident()
-        outer = self._answering.get(thread)
-        self._answering[thread] = number
+        outer = self.answering.get(thread)
+        self.answering[thread] = number
         answer: dict[str, Any] = {"kind": "answer", "ask": document["ask"]}
         try:
             if exports is None:
@@ -110,9 +110,9 @@ class Handles:
             )
         finally:
             if outer is None:
-                del self._answering[thread]
+                del self.answering[thread]
             else:
-                self._answering[thread] = outer
+                self.answering[thread] = outer
 
     # Streams -----------------------------------------------------------------------------------
 

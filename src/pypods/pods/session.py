@@ -161,7 +161,10 @@ class Session:
         function raised), PodDiedError, PodTimeoutError, ProtocolError, ValueTransferError.
         """
         number = self._next_number()
-        return self._request(number, self._call_frame(number, head, args, kwargs), timeout)
+        if args or kwargs or self._handles.answering:
+            frame = self._call_frame(number, head, args, kwargs)
+            return self._request(number, frame, timeout, self._handles.exports_of(number))
+        return self._request(number, call_frame(number, head), timeout, None)
 
     def _call_frame(
         self, number: int, head: bytes, args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -317,9 +320,10 @@ class Session:
             raise self._translated(exc, number, timeout) from None
         return self._value_of(reply, None, timeout), len(reply)
 
-    def _request(self, number: int, frame: bytes, timeout: float | None) -> Any:
+    def _request(
+        self, number: int, frame: bytes, timeout: float | None, exports: CallExports | None = None
+    ) -> Any:
         deadline = None if timeout is None else monotonic() + timeout
-        exports = self._handles.exports_of(number)
         shared = self.shared
         if shared is not None and shared.returned:
             frame = shared.with_releases(frame)
@@ -361,6 +365,8 @@ class Session:
     def _answer_until_reply(self, number: int, frame: bytes, deadline: float | None) -> bytes:
         """Answer what the pod asks during a call, on this thread, until the reply is here."""
         while not is_reply(frame):
+            if deadline is not None and monotonic() >= deadline:
+                raise DeadlineError  # Also when the pod asks without end.
             answer = self._handles.answer(number, self.codec.decode(frame))
             self._connection.answer(answer, deadline)
             frame = self._connection.wait(number, deadline)
