@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import sys
 import time
@@ -33,6 +34,15 @@ PYTHONS = ["3.8", "3.9", "3.10", "3.11", "3.12", "3.13"]
 if shutil.which("python3.14"):
     PYTHONS.append("3.14")
 PYTHONS = os.environ.get("PYPODS_TEST_PYTHONS", "").split() or PYTHONS
+
+
+def pytest_configure() -> None:
+    """Let Ctrl-C be Ctrl-C, also in a run that a shell has put into the background.
+
+    Such a run, and every program that it starts, begins with SIGINT ignored.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 # --- what a test needs --------------------------------------------------------------------------
