@@ -10,11 +10,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import coverage
 import pytest
 
 from pypods.pods.environment import Environment
 from pypods.pods.loader import PodLoader
 from pypods.pods.pod import Pod
+
+COVERAGE_SETTINGS = Path(__file__).resolve().parents[2] / "pyproject.toml"
 
 
 def write_wheel(directory: Path, name: str, version: str) -> Path:
@@ -71,7 +74,12 @@ def make_loaders(pods_directory: Path) -> Iterator[LoadPod]:
     """Give a function from the source of a pod.py to its loader; all are unloaded at the end."""
     loaders: list[BareLoader] = []
 
-    def make(source: str, name: str = "subject", **options: Any) -> BareLoader:
+    def make(
+        source: str, name: str = "subject", *, measured: bool = False, **options: Any
+    ) -> BareLoader:
+        if measured and coverage.Coverage.current() is not None:
+            # The worker's own lines count too; coverage starts in it by a file of its own.
+            options["environment_variables"] = {"COVERAGE_PROCESS_START": str(COVERAGE_SETTINGS)}
         folder = pods_directory / name
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "pod.py").write_text(textwrap.dedent(source), encoding="utf-8")

@@ -57,7 +57,7 @@ MODES = [{}, {"threads": 3}]
 @pytest.fixture(scope="module", params=MODES, ids=["one at a time", "threads=3"])
 def pod(module_loader: LoadPod, request: pytest.FixtureRequest) -> Any:
     name = "callbacks" + "_".join(request.param)
-    return module_loader(SOURCE, name, **request.param).load_pod()
+    return module_loader(SOURCE, name, **request.param, measured=True).load_pod()
 
 
 def test_the_pod_calls_a_function_of_the_host(pod):

@@ -40,7 +40,7 @@ async def sleeps(seconds, x=None):
 
 @pytest.fixture(scope="module")
 def pod(module_loader: LoadPod) -> Any:
-    return module_loader(SOURCE, "futures").load_pod()
+    return module_loader(SOURCE, "futures", measured=True).load_pod()
 
 
 def test_a_blocking_call_starts_no_thread(bare_loader: LoadPod):

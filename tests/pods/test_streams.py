@@ -75,7 +75,7 @@ def echo_stream(numbers):
 
 @pytest.fixture(scope="module")
 def pod(module_loader: LoadPod) -> Any:
-    return module_loader(SOURCE, "streams").load_pod()
+    return module_loader(SOURCE, "streams", measured=True).load_pod()
 
 
 def test_items_arrive_in_order_and_the_stream_ends(pod):

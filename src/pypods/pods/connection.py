@@ -156,6 +156,8 @@ class Connection:
         if deadline is not None and self._sending.locked():
             self._wait_for_senders(deadline)
         with self._sending:
+            if self._error is not None:
+                raise EndOfPipeError from self._error
             self._channel.send(frame, deadline)
 
     def post(self, frame: bytes, deadline: float) -> None:
@@ -164,6 +166,8 @@ class Connection:
         with contextlib.suppress(DeadlineError):
             self._wait_for_senders(deadline)
             with self._sending:
+                if self._error is not None:
+                    raise EndOfPipeError from self._error
                 self._channel.flush(deadline)
 
     def _wait_for_senders(self, deadline: float) -> None:
@@ -291,6 +295,8 @@ class Connection:
             return
         waiter = self._waiters.get(number)
         if waiter is None:
+            if self._error is not None:
+                return  # Another thread has seen the end, and told all who waited.
             if number not in self._abandoned:
                 raise ProtocolError(
                     f"a reply to call {number}, which was never made or is answered"

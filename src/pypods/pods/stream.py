@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Iterator
 from typing import TYPE_CHECKING, Any, Protocol
 
-from pypods.errors import ProtocolError
+from pypods.errors import PodError, ProtocolError
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -112,7 +112,11 @@ class Stream(Iterator[Any], AsyncIterator[Any]):
             if error is not None:
                 self._error = self._source.stream_error(error)
         elif was_full and self._count > PREFETCH_ITEMS:
-            self._pending.append(self._source.ask_for_more(self._stream, self._count))
+            try:
+                self._pending.append(self._source.ask_for_more(self._stream, self._count))
+            except PodError as exc:
+                self._finish()
+                self._error = exc  # After the items that are here.
 
     def _finish(self) -> None:
         self._done = True

@@ -114,15 +114,10 @@ class Concurrency:
             frame = self._queue.get()
             if frame is None:
                 break
-            number = frame_id(frame)
+            self._server.answer(frame)
             with self._lock:
-                self._waiting.discard(number or 0)
-                cancelled = number in self._cancelled
-                self._cancelled.discard(number or 0)
-            if cancelled:
-                self._server.fail_unbegun(number)
-            else:
-                self._server.answer(frame)
+                # Of a request that came to no call: its function was unknown, say.
+                self._waiting.discard(frame_id(frame) or 0)
         if self._failure is not None and get_ident() == main_thread().ident:
             raise self._failure
 
@@ -140,7 +135,14 @@ class Concurrency:
         try:
             try:
                 with self._lock:
-                    self._running[number] = thread
+                    self._waiting.discard(number)
+                    is_cancelled = number in self._cancelled
+                    self._cancelled.discard(number)
+                    if not is_cancelled:
+                        self._running[number] = thread
+                if is_cancelled:
+                    self._server.fail_unbegun(number)
+                    return
                 value = function(*args, **kwargs)
             finally:
                 self._leave(number, thread)
