@@ -136,10 +136,10 @@ class Connection:
                 self._channel.send(frame, deadline)
             except DeadlineError as exc:
                 if not exc.begun:
-                    del self._waiters[number]
+                    self._waiters.pop(number, None)
                 raise
             except Exception as exc:
-                del self._waiters[number]
+                self._waiters.pop(number, None)
                 if type(exc) is EndOfPipeError:
                     # Not all of the frame is in the pipe: the pod cannot have begun with it.
                     raise NeverSentError from exc
@@ -313,7 +313,7 @@ class Connection:
             waiter.requests += (frame,)
         if waiter.on_reply is not None:
             if waiter.frame is not None:
-                del self._waiters[number]
+                self._waiters.pop(number, None)
             waiter.on_reply(frame, None)
         self._rouse(waiter)
 

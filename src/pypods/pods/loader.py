@@ -205,7 +205,14 @@ class PodLoader:
         return self.session_at(index)
 
     def _least_busy(self) -> int:
-        """Return the index of the worker with the fewest calls; a dead one counts as idle."""
+        """Return the index of the worker with the fewest calls; a dead one counts as idle.
+
+        A call made in answering a worker is that worker's: it does it at once. Behind the calls
+        of another, two callbacks could wait for each other.
+        """
+        for index, session in enumerate(self._sessions):
+            if session is not None and session.is_alive and session.is_answered_here():
+                return index
 
         def calls(index: int) -> int:
             session = self._sessions[index]

@@ -108,6 +108,7 @@ class Session:
             codec.classes.open_stream = self._handles.open_stream
         self._next_number = count(1).__next__
         self._futures: FutureCalls | None = None
+        self._making_futures = Lock()
         self._ended = False
         self._ending = Lock()
         self._is_over = False
@@ -241,12 +242,15 @@ class Session:
         timeout: float | None,
         convert: Callable[[Any], Any] | None = None,
     ) -> PodFuture:
-        if self._futures is None:
+        futures = self._futures
+        if futures is None:
             from pypods.pods.futures import FutureCalls
 
-            self._futures = FutureCalls(self)
-        future = self._futures.open(number, timeout, convert)
-        on_reply = partial(self._futures.take_in, future)
+            # Of two threads that come here at once, both take the one that is kept.
+            with self._making_futures:
+                futures = self._futures = self._futures or FutureCalls(self)
+        future = futures.open(number, timeout, convert)
+        on_reply = partial(futures.take_in, future)
         try:
             self._connection.begin(number, self._with_releases(frame), None, on_reply)
         except BaseException as exc:  # noqa: BLE001 - each settles the future
@@ -289,6 +293,10 @@ class Session:
     def time_out(self, number: int, timeout: float | None) -> PodError:
         """End a future's call that took too long; return its error."""
         return self._timed_out(number, timeout)
+
+    def is_answered_here(self) -> bool:
+        """Whether this thread is answering what the pod asked during a call."""
+        return self._handles.parent() is not None
 
     @property
     def calls_under_way(self) -> int:
@@ -386,6 +394,10 @@ class Session:
             error = self.error_of(message)
         except ProtocolError as exc:
             raise self.broken(exc) from None
+        except ValueTransferError:
+            if self._ended:  # With the pod went the memory in which the value was.
+                raise self.broken(EndOfPipeError()) from None
+            raise
         if error.type_name == "pypods.errors.ValueTransferError":
             raise ValueTransferError(error.text)
         if exports is not None and error.type_name.startswith("pypods.errors."):
