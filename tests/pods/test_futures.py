@@ -25,6 +25,10 @@ def add(x, y=1): return x + y
 def slow(seconds, x=None): time.sleep(seconds); return x
 def mark(path): Path(path).write_text("ran")
 def fail(x): raise ValueError(x)
+def stubborn():
+    while True:
+        try: time.sleep(60)
+        except KeyboardInterrupt: pass
 def die(): os._exit(3)
 def even(x):
     if x == 7: raise ValueError("seven")
@@ -114,6 +118,15 @@ def test_a_future_times_out_by_its_option(pod):
     future = pod.slow.options(timeout=0.2).submit(60)
     assert isinstance(future.exception(30), PodTimeoutError)
     assert pod.same(3) == 3
+
+
+def test_a_future_whose_pod_does_not_yield_ends_the_others_with_it(bare_loader: LoadPod):
+    pod = bare_loader(SOURCE).load_pod()
+    stubborn = pod.stubborn.options(timeout=0.2).submit()
+    others = [pod.same.submit(n) for n in range(3)]
+    assert isinstance(stubborn.exception(30), PodTimeoutError)
+    assert [type(other.exception(30)) for other in others] == [PodDiedError] * 3
+    assert pod.same.submit(4).result(30) == 4
 
 
 def test_a_future_may_pass_functions_and_give_streams(pod):

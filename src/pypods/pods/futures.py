@@ -112,10 +112,10 @@ class FutureCalls:
                     return
 
     def _settle(self, future: PodFuture, frame: bytes | None, error: BaseException | None) -> None:
-        if future.done():  # It timed out; the reply came all the same.
-            if frame is not None and not future.cancelled():
-                return
-            future.set_running_or_notify_cancel()
+        if future.done():  # Cancelled, or timed out; the reply or the end came all the same.
+            self._session.forget_reply(future.number, frame)
+            if future.cancelled():
+                future.set_running_or_notify_cancel()
             return
         value = self._session.settle(future.number, frame, error, future.call_timeout)
         if future.convert is not None:
@@ -137,6 +137,6 @@ class FutureCalls:
                 return
             _, number, future = heapq.heappop(self._deadlines)
         if not future.done():
-            error = self._session.time_out(number, future.call_timeout)
+            error = self._session.timed_out(number, future.call_timeout)
             if future.set_running_or_notify_cancel():
                 future.set_exception(error)

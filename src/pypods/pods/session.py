@@ -290,9 +290,11 @@ class Session:
                 self._connection.post(numbered_frame(number, cancel), monotonic() + 0.1)
                 self._process.signal(signal.SIGINT)
 
-    def time_out(self, number: int, timeout: float | None) -> PodError:
-        """End a future's call that took too long; return its error."""
-        return self._timed_out(number, timeout)
+    def forget_reply(self, number: int, reply: bytes | None) -> None:
+        """Let go of a call whose future is done already, and of its reply if it came."""
+        self._handles.forget_call(number)
+        if reply is not None:
+            self._drop(reply)
 
     def is_answered_here(self) -> bool:
         """Whether this thread is answering what the pod asked during a call."""
@@ -363,7 +365,7 @@ class Session:
     def _translated(self, exc: BaseException, number: int, timeout: float | None) -> BaseException:
         """See to a request that did not end by itself, and return what its caller is told."""
         if isinstance(exc, DeadlineError):
-            return self._timed_out(number, timeout)
+            return self.timed_out(number, timeout)
         if isinstance(exc, EndOfPipeError | ProtocolError | ValueTransferError):
             return self.broken(exc)
         # Ctrl-C, or an exception another thread sent here: the call must not go on alone.
@@ -432,7 +434,8 @@ class Session:
 
     # Interrupts --------------------------------------------------------------------------------
 
-    def _timed_out(self, number: int, timeout: float | None) -> PodError:
+    def timed_out(self, number: int, timeout: float | None) -> PodError:
+        """End a call that took too long, and return its caller's error."""
         ending = (
             "the call was interrupted"
             if self._interrupt(number)

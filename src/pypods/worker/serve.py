@@ -375,7 +375,9 @@ class Server:
         The host sends the cancel before the signal, so an interrupt never hits another call.
         """
         if self._concurrency is not None:
-            if self._concurrency.take_cancel():
+            # Half a frame that is out must be followed by the rest, here as below.
+            self._interrupt_waits = self._channel.is_sending
+            if not self._interrupt_waits and self._concurrency.take_cancel():
                 raise CallInterrupted
             return
         number = self._current
@@ -437,7 +439,7 @@ class Server:
         self._channel.send(frame)
         if (
             self._interrupt_waits
-            and self._current
+            and (self._current or self._concurrency is not None)
             and get_ident() == self._thread
             and not self._channel.is_sending
         ):
