@@ -32,6 +32,7 @@ R     long list of like dicts or tuples   document: keys, count, columns
 B     large bytes, bytearray, data        bytes: a block of memory (see pypods.wire.buffers)
 v, a  memoryview, array.array             document: format and shape, or typecode; data
 A, g  NumPy's array, NumPy's scalars      document: dtype, shape, data (see pypods.wire.arrays)
+w     what speaks Arrow's interface       document: origin, form, type, groups (pypods.wire.arrow)
 k     function of the host               document: call, index, name
 h     iterator of the host               document: call, index, name
 G     generator of the pod               document: stream, name
@@ -76,7 +77,7 @@ __all__ = [
 
 BYTES_KINDS = frozenset(b"ijubDdTExp.IB")
 ARRAY_KINDS = frozenset(b"tsfmorlqV")
-DOCUMENT_KINDS = frozenset(b"necRvaAgkhG")
+DOCUMENT_KINDS = frozenset(b"necRvaAgwkhG")
 
 MAX_SHOWN_CHARACTERS = 80
 MAX_NAMEDTUPLE_FIELDS = 4096
@@ -183,6 +184,10 @@ class Classes:
     shared: Any = None
     #: Whether arrays and views arrive writable.
     writable = False
+    #: Whether what the other side says of Arrow data is believed without a look.
+    trusts = False
+    #: The libraries whose Arrow values arrive as what they were, where they are installed.
+    arrow_libraries: tuple[str, ...] = ("polars",)
 
     def find(self, module: str, qualname: str) -> type | None:  # noqa: ARG002 - for others
         """Return this side's class of that name, or None."""
@@ -212,6 +217,9 @@ def reduce(value: object) -> tuple[bytes, object]:
             handle = None if current.export is None else current.export(value)
             if handle is not None:
                 return handle
+            if any(hasattr(cls, method) for method in _ARROW_METHODS):
+                arrow: tuple[bytes, object] = _arrow().reduce_arrow(value)
+                return arrow
             raise ValueTransferError(f"{_class_name(cls)} cannot cross by value")
     reduced: tuple[bytes, object] = reducer(value)
     return reduced
@@ -393,6 +401,15 @@ def _arrays() -> Any:
     return arrays
 
 
+def _arrow() -> Any:
+    from pypods.wire.arrow import values
+
+    return values
+
+
+_ARROW_METHODS = ("__arrow_c_stream__", "__arrow_c_array__", "__arrow_c_schema__")
+
+
 _reduce_dict = _reduce_pairs(b"m")
 
 _REDUCERS: dict[Any, Callable[[Any], Any]] = {
@@ -438,6 +455,10 @@ _REDUCERS_BY_NAME: dict[tuple[str, str], Callable[[Any], Any]] = {
     ("pypods.wire.buffers", "Reference"): lambda v: (b"B", v.content),
     ("pypods.wire.arrays", "ArrayValue"): lambda v: _arrays().reduce_array_value(v),
     ("pypods.wire.arrays", "ScalarValue"): lambda v: _arrays().reduce_scalar_value(v),
+    **{
+        ("pypods.wire.arrow.values", name): lambda v: _arrow().reduce_arrow_value(v)
+        for name in ("ArrowSchemaValue", "ArrowValue", "ArrowArrayValue")
+    },
     ("numpy", "ndarray"): lambda v: _arrays().reduce_ndarray(v),
 }
 for _letter, _name in _PATH_CLASSES.items():
@@ -699,6 +720,7 @@ _REBUILDERS: dict[int, Callable[[Any, Any], Any]] = {
     ord("a"): lambda content, classes: _buffers().rebuild_array(content, classes),
     ord("A"): lambda content, classes: _arrays().rebuild_ndarray(content, classes),
     ord("g"): lambda content, classes: _arrays().rebuild_scalar(content, classes),
+    ord("w"): lambda content, classes: _arrow().rebuild_arrow(content, classes),
     ord("k"): lambda content, classes: classes.take_handle(ord("k"), content),
     ord("h"): lambda content, classes: classes.take_handle(ord("h"), content),
     ord("G"): lambda content, classes: classes.take_handle(ord("G"), content),

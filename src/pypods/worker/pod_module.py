@@ -104,6 +104,9 @@ def _is_function(value: Any) -> bool:
 class PodClasses(Classes):
     """The classes that a value from the host may become here: those already loaded in the pod."""
 
+    trusts = True
+    arrow_libraries = ("polars", "pyarrow")
+
     def __init__(self, pod_module: Any = None) -> None:
         self.pod_module = pod_module
         #: Asks the host, for the functions and iterators that it passed.

@@ -1,0 +1,68 @@
+"""From an Arrow value to an object of the library that it came from; nothing of how it crossed."""
+
+from __future__ import annotations
+
+import sys
+
+from pypods.errors import ValueTransferError
+
+TYPE_CHECKING = False  # As typing has it, without importing typing into every worker.
+if TYPE_CHECKING:
+    from typing import Any
+
+__all__ = ["in_its_library"]
+
+#: Libraries that were looked for in vain, not to be looked for at every value.
+_absent: set[str] = set()
+
+
+def in_its_library(value: Any, classes: Any) -> Any:
+    """Return the value as what it was, where this side has the library and wants that."""
+    origin = value.origin
+    library = origin.partition(".")[0]
+    make = _MAKERS.get(library)
+    if make is None:
+        return value
+    if library not in classes.arrow_libraries:
+        module, _, name = origin.rpartition(".")
+        wanted = classes.find(module, name)
+        if wanted is None or wanted.__module__.partition(".")[0] != library:
+            return value
+    module = _find(library)
+    if module is None:
+        return value
+    try:
+        return make(module, value, origin.rpartition(".")[2])
+    except Exception as exc:  # noqa: BLE001 - a library raises its own errors
+        raise ValueTransferError(
+            f"a value of {origin} cannot arrive here: {library} "
+            f"{getattr(module, '__version__', '?')} refuses it ({exc})"
+        ) from None
+
+
+def _find(library: str) -> Any:
+    """Return a library's module where it can be imported, else None."""
+    module = sys.modules.get(library)
+    if module is None and library not in _absent:
+        try:
+            module = __import__(library)
+        except Exception:  # noqa: BLE001 - a broken installation raises anything
+            _absent.add(library)
+    return module
+
+
+def _make_polars(polars: Any, value: Any, name: str) -> Any:
+    if name == "DataFrame":
+        return polars.DataFrame(value)
+    if name == "Series":
+        return polars.Series(value.type_content[1], value)
+    return value
+
+
+def _make_pyarrow(pyarrow: Any, value: Any, name: str) -> Any:
+    from pypods.wire.arrow.pyarrow_arrays import make_object
+
+    return make_object(pyarrow, value, name)
+
+
+_MAKERS = {"polars": _make_polars, "pyarrow": _make_pyarrow}

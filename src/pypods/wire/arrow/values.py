@@ -1,0 +1,223 @@
+"""Arrow values to kind ``w`` and back: tables, batches, arrays, schemas, frames of polars.
+
+====  =============================================  =========================================
+kind  type                                           content
+====  =============================================  =========================================
+w     what speaks Arrow's PyCapsule interface        document: origin, form, type, groups
+====  =============================================  =========================================
+
+``origin`` is the class that it was, ``form`` what it can be taken as ("schema", "array" or
+"stream"), ``type`` an Arrow type (see ``Field.to_content``). ``groups`` are the batches: of each
+group the numbers of every batch, and the data of them all (:mod:`pypods.wire.arrow.reading`).
+
+It arrives as what it was in a pod that has the library (:mod:`pypods.wire.arrow.libraries`), and is
+an :class:`ArrowValue` elsewhere: that speaks the same interface and can be passed on. On the host
+only polars' frames arrive as such, and the classes that the host's user names.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from pypods.errors import ProtocolError
+from pypods.wire.arrow.checks import secure
+from pypods.wire.arrow.libraries import in_its_library
+from pypods.wire.arrow.nodes import node_from_numbers, row_count
+from pypods.wire.buffers import as_view, place
+
+TYPE_CHECKING = False  # As typing has it, without importing typing into every worker.
+if TYPE_CHECKING:
+    from typing import Any, Iterator
+
+    from pypods.wire.arrow.nodes import Node
+    from pypods.wire.arrow.schemas import Field
+
+__all__ = ["ArrowArrayValue", "ArrowSchemaValue", "ArrowValue", "rebuild_arrow", "reduce_arrow"]
+
+_STREAM = "__arrow_c_stream__"
+_ARRAY = "__arrow_c_array__"
+_SCHEMA = "__arrow_c_schema__"
+
+
+def _make_object(pyarrow: Any, value: ArrowSchemaValue, name: str) -> Any:
+    from pypods.wire.arrow.pyarrow_arrays import make_object
+
+    return make_object(pyarrow, value, name)
+
+
+class ArrowSchemaValue:
+    """An Arrow type, field or schema: ``pyarrow.schema(value)`` takes it."""
+
+    def __init__(self, origin: str, form: str, type_content: Any) -> None:
+        #: Module and name of the class that it was.
+        self.origin = origin
+        self.form = form
+        #: What the frame said of the type; looked at when it is needed.
+        self.type_content = type_content
+        self._known_field: Field | None = None
+
+    @property
+    def field(self) -> Field:
+        """The type. Raises ProtocolError for what is none, ValueTransferError for another's."""
+        if self._known_field is None:
+            from pypods.wire.arrow.schemas import field_from_content
+
+            self._known_field = field_from_content(self.type_content)
+        return self._known_field
+
+    @property
+    def column_names(self) -> list[str]:
+        """The names of the columns, or of the fields of a structure."""
+        return [child.name for child in self.field.children]
+
+    def __arrow_c_schema__(self) -> Any:
+        """Return a capsule of the type."""
+        from pypods.wire.arrow.serving import schema_capsule
+
+        return schema_capsule(self.field)
+
+    def __repr__(self) -> str:
+        return f"<Arrow {self.origin}: {', '.join(self.column_names) or self.field.format}>"
+
+
+class ArrowValue(ArrowSchemaValue):
+    """A table or another stream of Arrow data, where the other side wrote it.
+
+    ``pyarrow.table(value)``, ``polars.from_arrow(value)``, duckdb and whatever else speaks Arrow's
+    PyCapsule interface take it without a copy, any number of times.
+    """
+
+    def __init__(
+        self, origin: str, form: str, type_content: Any, groups: list[Any], *, trusted: bool
+    ) -> None:
+        super().__init__(origin, form, type_content)
+        #: Of each group the packed numbers of its batches, and a view of their data.
+        self.groups = groups
+        self._trusted = trusted
+
+    @property
+    def num_rows(self) -> int:
+        """How many rows, or items, there are."""
+        return sum(row_count(packed) for batches, _ in self.groups for packed in batches)
+
+    @property
+    def nbytes(self) -> int:
+        """How many bytes the data take."""
+        return sum(data.nbytes for _, data in self.groups)
+
+    def __len__(self) -> int:
+        return self.num_rows
+
+    def nodes(self) -> Iterator[tuple[Node, Any]]:
+        """Return the arrays and their data, all of them looked through if need be.
+
+        Raises ProtocolError for one that leads out of its data.
+        """
+        nodes = []
+        for batches, data in self.groups:
+            for packed in batches:
+                node = node_from_numbers(self.field, packed, data.nbytes)
+                if not self._trusted:
+                    secure(node, data)
+                nodes.append((node, data))
+        return iter(nodes)
+
+    def __arrow_c_stream__(self, requested_schema: Any = None) -> Any:
+        """Return a capsule of a stream of the batches. Raises ProtocolError for broken ones."""
+        pyarrow = sys.modules.get("pyarrow")
+        if pyarrow is not None and hasattr(pyarrow.Table, "__arrow_c_stream__"):
+            # Its own capsules stand whatever happens while they are taken, see ``callback``.
+            name = "Table" if self.field.format == "+s" else "ChunkedArray"
+            made = _make_object(pyarrow, self, name)
+            return made.__arrow_c_stream__(requested_schema)
+        from pypods.wire.arrow.serving import stream_capsule
+
+        return stream_capsule(self.field, self.nodes())
+
+    def __repr__(self) -> str:
+        inside = ", ".join(self.column_names) or self.field.format
+        return f"<Arrow {self.origin}: {inside}; {self.num_rows} rows>"
+
+
+class ArrowArrayValue(ArrowValue):
+    """One array or record batch: ``pyarrow.array`` and ``pyarrow.record_batch`` take it too."""
+
+    def __arrow_c_array__(self, requested_schema: Any = None) -> tuple[Any, Any]:
+        """Return capsules of the type and of the array. Raises ProtocolError for a broken one."""
+        pyarrow = sys.modules.get("pyarrow")
+        if pyarrow is not None and hasattr(pyarrow.Array, "__arrow_c_array__"):
+            made: tuple[Any, Any] = _make_object(pyarrow, self, "Array").__arrow_c_array__(
+                requested_schema
+            )
+            return made
+        from pypods.wire.arrow.serving import array_capsules
+
+        return array_capsules(self.field, *next(self.nodes()))
+
+
+# Reducing --------------------------------------------------------------------------------------
+
+
+def reduce_arrow(value: Any) -> Any:
+    """Return kind and content of what speaks the interface. Raises ValueTransferError."""
+    from pypods.wire.arrow import reading
+
+    cls = type(value)
+    form = "stream"
+    groups: list[Any] = []
+    if hasattr(cls, "__arrow_c_stream__"):
+        field, groups = reading.read_stream(value.__arrow_c_stream__())
+        if hasattr(cls, "__arrow_c_array__") and [len(batches) for batches, _ in groups] == [1]:
+            form = "array"
+    elif hasattr(cls, "__arrow_c_array__"):
+        form = "array"
+        field, groups = reading.read_array(*value.__arrow_c_array__())
+    else:
+        form = "schema"
+        field = reading.read_schema(value.__arrow_c_schema__())
+    return b"w", {
+        "origin": f"{cls.__module__}.{cls.__qualname__}",
+        "form": form,
+        "type": field.to_content(),
+        "groups": groups,
+    }
+
+
+def reduce_arrow_value(value: Any) -> Any:
+    """Return kind and content of what stands in for an Arrow value."""
+    groups = value.groups if isinstance(value, ArrowValue) else []
+    return b"w", {
+        "origin": value.origin,
+        "form": value.form,
+        "type": value.type_content,
+        "groups": [[batches, place(data, data.nbytes)] for batches, data in groups],
+    }
+
+
+# Rebuilding ------------------------------------------------------------------------------------
+
+
+def rebuild_arrow(content: Any, classes: Any) -> Any:
+    """Return the value of a content, as what it was or as an ArrowValue."""
+    origin, form, type_content = content["origin"], content["form"], content["type"]
+    if type(origin) is not str or type(type_content) is not list:
+        raise ProtocolError("an Arrow value without origin or type")
+    groups = [
+        [_checked_batches(batches), as_view(data, classes).toreadonly()]
+        for batches, data in content["groups"]
+    ]
+    if form == "schema":
+        value = ArrowSchemaValue(origin, form, type_content)
+    elif form == "stream":
+        value = ArrowValue(origin, form, type_content, groups, trusted=classes.trusts)
+    elif form == "array" and [len(batches) for batches, _ in groups] == [1]:
+        value = ArrowArrayValue(origin, form, type_content, groups, trusted=classes.trusts)
+    else:
+        raise ProtocolError("an Arrow value is neither schema, array nor stream")
+    return in_its_library(value, classes)
+
+
+def _checked_batches(batches: Any) -> Any:
+    if type(batches) is not list or any(type(packed) is not bytes for packed in batches):
+        raise ProtocolError("an Arrow batch is no numbers")
+    return batches
