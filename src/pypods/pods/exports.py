@@ -11,6 +11,7 @@ from time import monotonic
 from typing import Any
 
 from pypods.wire.failures import describe_failure
+from pypods.wire.weights import MAX_BATCH_BYTES, weight_of
 
 __all__ = ["CallExports"]
 
@@ -28,6 +29,8 @@ class CallExports:
         #: What one of the functions raised last, for the error that the call may end with.
         self.error: Exception | None = None
         self._values: list[Any] = []
+        #: Heavy items that ended a batch, and are the next one, by their iterator's index.
+        self._held_back: dict[int, Any] = {}
 
     def __bool__(self) -> bool:
         return bool(self._values)
@@ -60,19 +63,29 @@ class CallExports:
             raise LookupError(f"nothing was passed under number {index!r}")
         value = self._values[index]
         if request["kind"] == "pull":
-            return _pull(value, request["items"])
+            return self._pull(index, value, request["items"])
         return value(*request["args"], **request["kwargs"])
 
-
-def _pull(iterator: Iterator[Any], count: int) -> dict[str, Any]:
-    """Return the next items, at most ``count`` and not for long, and what ended the iterator."""
-    items: list[Any] = []
-    until = monotonic() + PULL_SECONDS
-    try:
-        for item in iterator:
-            items.append(item)
-            if len(items) >= count or monotonic() >= until:
-                return {"items": items, "done": False, "error": None}
-    except Exception as exc:  # noqa: BLE001 - it arrives at its place, in the pod
-        return {"items": items, "done": True, "error": describe_failure(exc)}
-    return {"items": items, "done": True, "error": None}
+    def _pull(self, index: int, iterator: Iterator[Any], count: int) -> dict[str, Any]:
+        """Return the next items, at most ``count`` and not for long, and what ended them."""
+        items: list[Any] = []
+        if index in self._held_back:
+            items.append(self._held_back.pop(index))
+            return {"items": items, "done": False, "error": None}
+        until = monotonic() + PULL_SECONDS
+        weight = 0
+        try:
+            for item in iterator:
+                heavy = weight_of(item)
+                weight += heavy
+                if heavy >= MAX_BATCH_BYTES and items:
+                    self._held_back[index] = item
+                    break
+                items.append(item)
+                if len(items) >= count or weight >= MAX_BATCH_BYTES or monotonic() >= until:
+                    break
+            else:
+                return {"items": items, "done": True, "error": None}
+        except Exception as exc:  # noqa: BLE001 - it arrives at its place, in the pod
+            return {"items": items, "done": True, "error": describe_failure(exc)}
+        return {"items": items, "done": False, "error": None}

@@ -95,9 +95,7 @@ class Handles:
             if exports is None:
                 raise RuntimeError("the call that this was passed to has ended")
             value = exports.answer(document)
-            return numbered_frame(
-                number, encode_in_standard_library({**answer, "value": value, "error": None})
-            )
+            return self._session.answer_frame(number, {**answer, "value": value, "error": None})
         except Exception as exc:  # noqa: BLE001 - whatever the function raises is the pod's to see
             error: Exception = exc
             if isinstance(exc, ValueTransferError) and exc.place.startswith("value"):

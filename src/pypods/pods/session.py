@@ -179,6 +179,22 @@ class Session:
             arguments = within_call(arguments or NO_ARGUMENTS, parent)
         return self._checked(number, call_frame(number, head, arguments))
 
+    def answer_frame(self, number: int, document: dict[str, Any]) -> bytes:
+        """Return the frame that answers what the pod asked. Raises ValueTransferError."""
+        if self.shared is None:
+            encoded = encode_in_standard_library(document)
+        else:
+            encoded = self.shared.pack(encode_in_standard_library, document)
+        frame = numbered_frame(number, encoded)
+        if len(frame) > self._max_frame_bytes:
+            if self.shared is not None:
+                self.shared.take_back(frame)
+            raise ValueTransferError(
+                f"takes {len(frame)} bytes, more than max_frame_bytes={self._max_frame_bytes}",
+                "value",
+            )
+        return frame
+
     def _checked(self, number: int, frame: bytes) -> bytes:
         if len(frame) > self._max_frame_bytes:
             self._handles.forget_call(number)
@@ -278,7 +294,8 @@ class Session:
     def answer_request(self, number: int, frame: bytes) -> None:
         """Answer what the pod asks during a call that nobody waits for."""
         try:
-            self._connection.answer(self._handles.answer(number, self.codec.decode(frame)))
+            answer = self._handles.answer(number, self.codec.decode(frame))
+            self._connection.answer(self._with_releases(answer))
         except (EndOfPipeError, ProtocolError) as exc:
             self.broken(exc)
 
@@ -378,7 +395,7 @@ class Session:
             if deadline is not None and monotonic() >= deadline:
                 raise DeadlineError  # Also when the pod asks without end.
             answer = self._handles.answer(number, self.codec.decode(frame))
-            self._connection.answer(answer, deadline)
+            self._connection.answer(self._with_releases(answer), deadline)
             frame = self._connection.wait(number, deadline)
         return frame
 

@@ -9,6 +9,7 @@ and everything crosses in frames.
 from __future__ import annotations
 
 import os
+from itertools import count
 
 from pypods.wire.arena import BLOCK_BYTES, Arena
 from pypods.wire.shared import SharedMemory
@@ -24,6 +25,9 @@ MINIMUM_USEFUL_FRAME_BYTES = 4096
 #: Not by a whole megabyte either: that is what Python maps for its own objects in between.
 SKEW_BYTES = 129 * BLOCK_BYTES
 MINIMUM_SKEWED_BYTES = 2**26
+
+#: By which pods know the arenas of one another.
+_numbers = count(1)
 
 
 class SharedPair:
@@ -58,8 +62,8 @@ def share_memory(
         os.close(to_pod)
         return None
     memory = SharedMemory(
-        Arena(to_pod, size),
-        Arena(from_pod, size),
+        Arena(to_pod, size, number=next(_numbers)),
+        Arena(from_pod, size, number=next(_numbers)),
         max_frame_bytes=max_frame_bytes,
         writable=writable,
     )

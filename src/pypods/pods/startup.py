@@ -126,6 +126,8 @@ def _hear_greeting(session: Session, deadline: float | None) -> None:
     session.hello = hello
     if not hello.shared:
         session.share_nothing()
+    elif session.shared is not None:
+        session.shared.writer.hands_on = hello.foreign
     functions = _next_message(session, Ready, messages, deadline).functions
     if messages:
         raise ProtocolError(f"a {messages[0].kind} that nobody asked for")

@@ -99,10 +99,10 @@ class Stream(Iterator[Any], AsyncIterator[Any]):
         self._pending.clear()
         try:
             items, done, error = batch["items"], batch["done"], batch["error"]
+            was_full = batch["full"]
             self._items.extend(items)
         except (KeyError, TypeError) as exc:
             raise ProtocolError(f"a malformed batch of a stream: {exc!r}") from exc
-        was_full = len(items) >= self._count
         if size > MAX_BATCH_BYTES:
             self._count = max(1, self._count // 2)
         elif was_full:

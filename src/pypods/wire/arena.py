@@ -13,6 +13,7 @@ A serial is used once, so a release that comes twice, or of what was never lent,
 from __future__ import annotations
 
 import os
+import sys
 from _thread import allocate_lock
 from bisect import bisect_left
 from collections import deque
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BLOCK_BYTES",
     "DEFAULT_MAX_SHARED_BYTES",
+    "FOREIGN",
     "REFERENCE",
     "SERIAL",
     "Arena",
@@ -48,16 +50,42 @@ MADV_REMOVE = 9
 #: What a frame says of a block: what to make of it, then serial, offset and length.
 REFERENCE = Struct("<cQQQ")
 
+#: What follows where the block is in an arena of the host's that it shares with another pod: the
+#: host's descriptor of it, its number, and its size.
+FOREIGN = Struct("<QQQ")
+
 #: How the serials in a ``release`` are packed.
 SERIAL = Struct("<Q")
 
 
-class Arena:
-    """A descriptor of shared memory, mapped when it is first used."""
+class Descriptor:
+    """A file descriptor that is closed with its last user."""
 
-    def __init__(self, fd: int, size: int) -> None:
+    __slots__ = ("number",)
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+    def close(self) -> None:
+        """Close it, once."""
+        # Noted before it is done, so that Ctrl-C in between lets no number be closed twice.
+        number, self.number = self.number, -1
+        if number >= 0:
+            os.close(number)
+
+    __del__ = close
+
+
+class Arena:
+    """A descriptor of shared memory, mapped when it is first used.
+
+    One with a number can be handed on: its descriptor stays open for others to find it by.
+    """
+
+    def __init__(self, fd: int, size: int, *, number: int = 0) -> None:
         self.size = size
-        self._fd = fd
+        self.number = number
+        self.descriptor: Descriptor | None = Descriptor(fd)
         self._mapping: Any = None
         self._lock = allocate_lock()
 
@@ -65,18 +93,22 @@ class Arena:
     def mapping(self) -> Any:
         """The ``mmap`` of the whole. Raises OSError where it cannot be had, or is closed."""
         if self._mapping is None:
-            from mmap import mmap
-
             with self._lock:
                 if self._mapping is None:
-                    if self._fd < 0:
+                    if self.descriptor is None:
                         raise OSError("the shared memory is closed")
                     try:
-                        self._mapping = mmap(self._fd, self.size)
+                        self._mapping = self._map(self.descriptor.number)
                     except ValueError as exc:
                         raise OSError(str(exc)) from exc
-                    self._close_fd()  # The mapping has a descriptor of its own.
+                    if not self.number:
+                        self._let_go()  # The mapping has a descriptor of its own.
         return self._mapping
+
+    def _map(self, fd: int) -> Any:
+        from mmap import mmap
+
+        return mmap(fd, self.size)
 
     @property
     def is_mapped(self) -> bool:
@@ -84,19 +116,13 @@ class Arena:
         return self._mapping is not None
 
     def close(self) -> None:
-        """Let go of it; what still looks into it keeps its mapping."""
+        """Let go of it; what still looks into it keeps its mapping, and who was told of it, it."""
         with self._lock:
             self._mapping = None
-            self._close_fd()
+            self._let_go()
 
-    def _close_fd(self) -> None:
-        # Noted before it is done, so that Ctrl-C in between lets no number be closed twice.
-        fd, self._fd = self._fd, -1
-        if fd >= 0:
-            os.close(fd)
-
-    def __del__(self) -> None:
-        self._close_fd()
+    def _let_go(self) -> None:
+        self.descriptor = None  # Which closes it, unless it is lent.
 
 
 # Writing ---------------------------------------------------------------------------------------
@@ -105,11 +131,18 @@ class Arena:
 class ArenaWriter:
     """Decides where blocks lie: first fit, free neighbours joined; any thread may use it."""
 
-    def __init__(self, arena: Arena) -> None:
+    def __init__(self, arena: Arena, *, other: Arena | None = None) -> None:
         self.arena = arena
+        #: The arena that the other side writes into, where what it lends can be handed back.
+        self.other = other
+        #: Whether the other side can look into arenas that are shared with a third one.
+        self.hands_on = False
         #: Bytes in blocks that are lent.
         self.used_bytes = 0
-        self._lent: dict[int, tuple[int, int]] = {}
+        #: Bytes in blocks of other arenas that are handed back or on.
+        self.handed_bytes = 0
+        # Offset and size of a block; of one that was handed on, what keeps it.
+        self._lent: dict[int, Any] = {}
         self._next_serial = 1
         # Free blocks below _end by offset: offset, size, whether their pages were given back to the
         # system. From _end on nothing was ever written. Each change is one assignment, so that
@@ -153,10 +186,43 @@ class ArenaWriter:
         with self._lock:
             for serial in serials:
                 block = self._lent.pop(serial, None)
-                if block is not None:
+                if type(block) is Lease:
+                    self.handed_bytes -= block.length
+                elif block is not None:
                     self.used_bytes -= block[1]
                     self._insert(*block)
             self._give_pages_back()
+
+    def hand_on(self, loan: Any, start: int, length: int) -> tuple[int, bytes] | None:
+        """Lend what was lent here; return serial and reference, None for what has to be copied."""
+        arena = loan.arena
+        offset = loan.offset + start
+        if arena is self.other:
+            letter, found = b"o", b""
+        elif self.hands_on and arena.number:
+            descriptor = arena.descriptor
+            if descriptor is None:
+                return None
+            letter, found = b"f", FOREIGN.pack(descriptor.number, arena.number, arena.size)
+        else:
+            return None
+        # The other side looks after itself in the same way, see ``ArenaReader.look``.
+        with self._lock:
+            if self.handed_bytes + length > self.arena.size:
+                return None
+            serial = self._next_serial
+            self._next_serial += 1
+            self._lent[serial] = Lease(loan(), arena.descriptor, length)
+            self.handed_bytes += length
+        return serial, REFERENCE.pack(letter, serial, offset, length) + found
+
+    def close(self) -> None:
+        """Let go of the arena, and of what was handed on."""
+        with self._lock:
+            handed = [each for each in self._lent.values() if type(each) is Lease]
+            self._lent.clear()
+        self.arena.close()
+        del handed  # Out of the lock: what keeps a block may be its last user.
 
     def release_packed(self, packed: bytes) -> None:
         """Take back the blocks that a ``release`` frame names. Raises ProtocolError."""
@@ -205,6 +271,17 @@ class ArenaWriter:
             self._end = self._free.pop()[0]
 
 
+class Lease:
+    """Keeps a block, and the descriptor it is found by, for another process."""
+
+    __slots__ = ("block", "descriptor", "length")
+
+    def __init__(self, block: Any, descriptor: Any, length: int) -> None:
+        self.block = block
+        self.descriptor = descriptor
+        self.length = length
+
+
 class Parcel:
     """What one encode puts into an arena: all of it is taken back if the encode fails."""
 
@@ -241,6 +318,20 @@ class Parcel:
         mapping[offset : offset + length] = data
         return self.refer(letter, block, length)
 
+    def hand_on(self, owner: Any, length: int, address: int | None = None) -> bytes | None:
+        """Return what refers to bytes that were lent here; None for any others.
+
+        ``owner`` is a view of them, or what they belong to, and then ``address`` is where they are.
+        """
+        loans = sys.modules.get("pypods.wire.loans")
+        found = None if loans is None else loans.find(owner, address)
+        handed = None if found is None else self._writer.hand_on(found[0], found[1], length)
+        if handed is None:
+            return None
+        self.serials.append(handed[0])
+        content: bytes = handed[1]
+        return content
+
     @staticmethod
     def refer(letter: bytes, block: tuple[int, int, Any], length: int) -> bytes:
         """Return what refers to a block that ``reserve`` gave."""
@@ -273,6 +364,8 @@ class ArenaReader:
         self.writable = writable
         #: Bytes in blocks that the other side was not yet told it may have back.
         self.held_bytes = 0
+        #: The same of blocks in other arenas, which were handed back or on.
+        self.handed_bytes = 0
         #: Serials to tell it. Finalizers run anywhere, so they take no lock and only append.
         self.returned: deque[int] = deque()
         self._held: dict[int, int] = {}
@@ -303,6 +396,29 @@ class ArenaReader:
             self._held[serial] = length
             self.held_bytes += length
         return mapping
+
+    def look(self, arena: Arena, serial: int, offset: int, length: int, *, limit: int) -> Any:
+        """Return a read-only view of a block in another arena, given back as those of this one.
+
+        Raises ProtocolError for one that is not within it, or beyond the limit of bytes.
+        """
+        if not 0 < length <= arena.size or offset > arena.size - length:
+            raise ProtocolError(f"there are no {length} bytes at {offset} to be handed on")
+        lend = _find_lend()
+        if lend is None:
+            raise ValueTransferError("memory that is handed on takes ctypes, which is not here")
+        try:
+            mapping = arena.mapping
+        except OSError as exc:
+            raise ValueTransferError(f"memory of another pod cannot be had here ({exc})") from None
+        with self._lock:
+            if serial in self._held:
+                raise ProtocolError("a block is lent twice")
+            if self.handed_bytes + length > limit:
+                raise ProtocolError("more is handed on than there are shared bytes")
+            self._held[serial] = -length
+            self.handed_bytes += length
+        return lend(self, mapping, serial, offset, length, arena).toreadonly()
 
     def copy(self, serial: int, offset: int, length: int) -> bytes:
         """Return a copy of a block, which is given back at once."""
@@ -336,7 +452,7 @@ class ArenaReader:
             copied = self.copy(serial, offset, length)
             return memoryview(bytearray(copied) if self.writable else copied)
         mapping = self._enter(serial, offset, length)
-        view = lend(self, mapping, serial, offset, length)
+        view = lend(self, mapping, serial, offset, length, self.arena)
         return view if self.writable else view.toreadonly()
 
     def give_back(self, serial: int) -> None:
@@ -350,7 +466,11 @@ class ArenaReader:
         with self._lock:
             while self.returned and len(serials) < limit:
                 serial = self.returned.popleft()
-                self.held_bytes -= self._held.pop(serial, 0)
+                length = self._held.pop(serial, 0)
+                if length >= 0:
+                    self.held_bytes -= length
+                else:
+                    self.handed_bytes += length
                 serials.append(serial)
         return b"".join(map(SERIAL.pack, serials))
 

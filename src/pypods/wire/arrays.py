@@ -161,6 +161,9 @@ def _place_array(value: Any, order: str) -> Any:
     length = value.nbytes
     parcel = current.arena
     if parcel is not None and length >= SHARED_MINIMUM_BYTES:
+        handed = _hand_on(parcel, value)
+        if handed is not None:
+            return Reference(handed)
         block = parcel.reserve(length)
         if block is not None:
             numpy = sys.modules["numpy"]
@@ -174,6 +177,16 @@ def _place_array(value: Any, order: str) -> Any:
             return Reference(parcel.refer(b"v", block, length))
     check_inline(length)
     return value.tobytes(order)
+
+
+def _hand_on(parcel: Any, value: Any) -> Any:
+    """Return what refers to the memory of an array that looks into what was lent, else None."""
+    if value.flags.writeable or not value.flags.forc:
+        return None
+    base = value.base
+    while type(base) is type(value):
+        base = base.base
+    return parcel.hand_on(base, value.nbytes, value.__array_interface__["data"][0])
 
 
 def reduce_scalar(value: Any) -> Any:

@@ -9,9 +9,11 @@ a     array.array        document: typecode, itemsize, data
 ====  =================  =====================================================================
 
 The letter says what becomes of the block: ``y`` bytes, ``b`` a bytearray, ``v`` a view, which is
-what ``data`` of another kind is. A binary below ``SHARED_MINIMUM_BYTES``, or one for which there is
-no room or no shared memory, is in the frame: bytes as BSON has them, a bytearray as kind ``b``,
-``data`` as bytes. Arrays of NumPy are in :mod:`pypods.wire.arrays`.
+what ``data`` of another kind is. ``o`` is a view of what the receiver wrote, handed back, and ``f``
+one of what another pod wrote, handed on by the host: the block is in another arena then. A binary
+below ``SHARED_MINIMUM_BYTES``, or one for which there is no room or no shared memory, is in the
+frame: bytes as BSON has them, a bytearray as kind ``b``, ``data`` as bytes. Arrays of NumPy are in
+:mod:`pypods.wire.arrays`.
 """
 
 from __future__ import annotations
@@ -56,7 +58,8 @@ def place(data: Any, length: int) -> Any:
     """Put the bytes of a C-contiguous view into a block or, as bytes, into the frame."""
     parcel = current.arena
     if parcel is not None and length >= SHARED_MINIMUM_BYTES:
-        content = parcel.export(b"v", data)
+        content = parcel.hand_on(data, length) if type(data) is memoryview else None
+        content = content or parcel.export(b"v", data)
         if content is not None:
             return Reference(content)
     check_inline(length)
@@ -132,7 +135,11 @@ def rebuild_block(content: Any, classes: Any) -> Any:
     shared = classes.shared
     if shared is None:
         raise ProtocolError("a block of shared memory, where none is shared")
-    letter, serial, offset, length = REFERENCE.unpack(content)
+    letter, serial, offset, length = REFERENCE.unpack_from(content)
+    if letter == b"o":
+        return shared.look_back(serial, offset, length)
+    if letter == b"f" and classes.trusts:
+        return shared.look_on(serial, offset, length, content[REFERENCE.size :])
     if letter == b"y":
         return shared.reader.copy(serial, offset, length)
     if letter == b"v":

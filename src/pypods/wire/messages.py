@@ -46,6 +46,8 @@ class Hello:
     platform: str
     #: Whether it takes and gives blocks of the memory that the host shared with it.
     shared: bool = False
+    #: Whether it can look into memory that the host shares with another pod.
+    foreign: bool = False
 
 
 @dataclass(frozen=True)
@@ -233,6 +235,7 @@ _CHECKED_TYPES: dict[str, Any] = {
     "pid": int,
     "platform": str,
     "shared": bool,
+    "foreign": bool,
     "functions": list,
     "logger": str,
     "level": int,

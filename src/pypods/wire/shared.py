@@ -7,10 +7,11 @@ is dropped without being decoded, or could not be, ``discard``.
 
 from __future__ import annotations
 
+import sys
 from struct import Struct
 from struct import error as struct_error
 
-from pypods.wire.arena import REFERENCE, SERIAL, Arena, ArenaReader, ArenaWriter, Parcel
+from pypods.wire.arena import FOREIGN, REFERENCE, SERIAL, Arena, ArenaReader, ArenaWriter, Parcel
 from pypods.wire.context import current
 from pypods.wire.documents import KIND_SUBTYPE, decode_document, encode_document
 from pypods.wire.values import ARRAY_KINDS, DOCUMENT_KINDS
@@ -46,11 +47,13 @@ class SharedMemory:
     def __init__(
         self, outgoing: Arena, incoming: Arena, *, max_frame_bytes: int, writable: bool = False
     ) -> None:
-        self.writer = ArenaWriter(outgoing)
+        # Where views can be written to, nobody else is to have the same memory.
+        self.writer = ArenaWriter(outgoing, other=None if writable else incoming)
         self.reader = ArenaReader(incoming, writable=writable)
         #: Not empty where the next frame should tell of returned blocks.
         self.returned = self.reader.returned
         self.max_inline_bytes = max_frame_bytes
+        self._foreign: Any = None
         self._max_released = min(MAX_RELEASED, (max_frame_bytes - RELEASE_HEAD_BYTES) // 8)
 
     def pack(self, encode: Callable[..., bytes], *arguments: Any) -> bytes:
@@ -74,6 +77,24 @@ class SharedMemory:
     def export(self, letter: bytes, data: Any) -> bytes | None:
         """Begin a parcel with the bytes of a buffer; see ``Parcel``."""
         return self._begin_parcel().export(letter, data)
+
+    def hand_on(self, owner: Any, length: int, address: int | None = None) -> bytes | None:
+        """Begin a parcel with what was lent here; see ``Parcel``."""
+        return self._begin_parcel().hand_on(owner, length, address)
+
+    def look_back(self, serial: int, offset: int, length: int) -> Any:
+        """Return a view of what this side wrote and the other hands back."""
+        arena = self.writer.arena
+        return self.reader.look(arena, serial, offset, length, limit=arena.size)
+
+    def look_on(self, serial: int, offset: int, length: int, found: bytes) -> Any:
+        """Return a view of what the host shares with another pod. Raises ValueTransferError."""
+        if self._foreign is None:
+            from pypods.wire.foreign import ForeignArenas
+
+            self._foreign = ForeignArenas()
+        arena = self._foreign.find(*FOREIGN.unpack(found))
+        return self.reader.look(arena, serial, offset, length, limit=sys.maxsize)
 
     def _begin_parcel(self) -> Parcel:
         current.arena = parcel = Parcel(self.writer, max_inline_bytes=self.max_inline_bytes)
@@ -124,7 +145,7 @@ class SharedMemory:
 
     def close(self) -> None:
         """Let go of both arenas; views that are in use stay readable."""
-        self.writer.arena.close()
+        self.writer.close()
         self.reader.arena.close()
 
 

@@ -77,9 +77,13 @@ class Concurrency:
         number = frame_id(frame)
         if has_kind(frame, b"answer"):
             # The asks of one call come one after the other, so its newest is the one meant.
-            for ask in list(self._asks.values()):
-                if ask.number == number:
-                    ask.frames.put(frame)
+            asks = [ask for ask in list(self._asks.values()) if ask.number == number]
+            for ask in asks:
+                ask.frames.put(frame)
+            if not asks:
+                self._server.discard(frame)
+        elif number is None and self._server.take_release(frame):
+            pass
         elif has_kind(frame, b"cancel"):
             if number is not None:
                 self._cancel(number)

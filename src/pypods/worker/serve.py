@@ -121,7 +121,7 @@ class Server:
                 self._call(frame_id(frame), function, (), {})
                 return
         number = frame_id(frame)
-        if number is None and self._shared is not None and self._shared.take_release(frame):
+        if number is None and self.take_release(frame):
             return
         try:
             call = split_call(frame, self._classes)
@@ -130,7 +130,7 @@ class Server:
                 return
         except ValueTransferError as exc:
             # The frame is sound; only a value in it cannot be had in this pod.
-            self._discard(frame)
+            self.discard(frame)
             self.fail(number, exc)
             return
         name, args, kwargs = call
@@ -276,13 +276,16 @@ class Server:
             frame = result_frame(number, value)
         else:
             frame = self._shared.pack(result_frame, number, value)
+        return self._within_limit(frame, "return")
+
+    def _within_limit(self, frame: bytes, verb: str) -> bytes:
         limit = self._channel.max_frame_bytes
         if len(frame) > limit:
             if self._shared is not None:
                 self._shared.take_back(frame)
             raise ValueTransferError(
                 f"takes {len(frame)} bytes, more than max_frame_bytes={limit}; "
-                "return less at once or raise max_frame_bytes or max_shared_bytes",
+                f"{verb} less at once or raise max_frame_bytes or max_shared_bytes",
                 "value",
             )
         return frame
@@ -294,7 +297,11 @@ class Server:
             frame = shared.with_releases(frame)
         self._channel.send(frame)
 
-    def _discard(self, frame: bytes) -> None:
+    def take_release(self, frame: bytes) -> bool:
+        """Take back the blocks that a frame releases; say whether it is such a frame."""
+        return self._shared is not None and self._shared.take_release(frame)
+
+    def discard(self, frame: bytes) -> None:
         """Let go of a call that will not be made, or whose arguments cannot be had."""
         if self._shared is not None:
             self._shared.discard(frame)
@@ -335,7 +342,13 @@ class Server:
         ask = self._next_ask
         self._next_ask += 1
         document = {"kind": kind, "ask": ask, "owner": owner, **request}
-        frame = numbered_frame(number, encode_document(document))
+        if self._shared is None:
+            encoded = encode_document(document)
+        else:
+            encoded = self._shared.pack(encode_document, document)
+        frame = self._within_limit(numbered_frame(number, encoded), "pass")
+        if self._shared is not None and self._shared.returned:
+            frame = self._shared.with_releases(frame)
         if concurrency is None:
             return self._ask_and_read(number, ask, frame)
         answer = concurrency.ask(number, ask, frame)
@@ -362,6 +375,8 @@ class Server:
                     raise CallInterrupted
                 elif parent_call(received) == number:
                     self.answer(received)
+                elif frame_id(received) is None and self.take_release(received):
+                    pass
                 else:
                     self._backlog.append(received)
         finally:
@@ -411,7 +426,7 @@ class Server:
             for frame in [frame for frame in queued if frame_id(frame) == number]:
                 queued.remove(frame)
                 if not _is_cancel(frame):
-                    self._discard(frame)
+                    self.discard(frame)
                     self.fail_unbegun(number)
         return is_running_cancelled
 
@@ -422,7 +437,7 @@ class Server:
         for cancel in queued:
             if frame_id(cancel) == number and _is_cancel(cancel) and not _is_cancel(frame):
                 queued.remove(cancel)
-                self._discard(frame)
+                self.discard(frame)
                 self.fail_unbegun(number)
                 return True
         return False
@@ -468,7 +483,8 @@ def serve_pod(
     classes = PodClasses()
     if shared:
         join_shared_memory(classes, shared, max_frame_bytes)
-    channel.send(encode_document(hello_document(shared=classes.shared is not None)))
+    foreign = bool(shared) and os.access(f"/proc/{os.getppid()}/fd", os.R_OK | os.X_OK)
+    channel.send(encode_document(hello_document(shared=bool(shared), foreign=foreign)))
     functions: dict[str, Callable[..., Any]] = {}
     server = Server(channel, functions, classes)
     signal.signal(signal.SIGINT, server.handle_interrupt)
@@ -512,8 +528,11 @@ def join_shared_memory(classes: PodClasses, shared: str, max_frame_bytes: int) -
     )
 
 
-def hello_document(*, shared: bool = False) -> dict[str, Any]:
-    """Return the worker's first message; ``shared``: whether it has shared memory."""
+def hello_document(*, shared: bool = False, foreign: bool = False) -> dict[str, Any]:
+    """Return the worker's first message.
+
+    ``shared``: whether it has shared memory; ``foreign``: whether it can look into other pods'.
+    """
     return {
         "kind": "hello",
         "protocol": PROTOCOL_VERSION,
@@ -522,4 +541,5 @@ def hello_document(*, shared: bool = False) -> dict[str, Any]:
         "pid": os.getpid(),
         "platform": sys.platform,
         "shared": shared,
+        "foreign": foreign,
     }

@@ -7,6 +7,7 @@ from time import monotonic
 from pypods.errors import ValueTransferError
 from pypods.wire.documents import encode_field
 from pypods.wire.failures import describe_failure
+from pypods.wire.weights import LIGHT, MAX_BATCH_BYTES, weight_of
 
 TYPE_CHECKING = False  # As typing has it, without importing typing into every worker.
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ class Streams:
 
     def __init__(self) -> None:
         self._generators: dict[int, Any] = {}
+        #: Heavy items that ended a batch, and are the next one.
+        self._held_back: dict[int, Any] = {}
         self._next_number = 1
 
     def export(self, value: Any) -> tuple[bytes, dict[str, Any]] | None:
@@ -51,13 +54,20 @@ class Streams:
         generator = self._generators[number]
         if type(generator) is _ASYNC_GENERATOR:
             return self._more_async(number, generator, count)
+        if number in self._held_back:
+            return _batch([self._held_back.pop(number)], full=True)
         items: list[Any] = []
         until = 0.0
+        weight = 0
         try:
             for item in generator:
+                if type(item) not in LIGHT:
+                    weight += weight_of(item)
+                    if weight >= MAX_BATCH_BYTES:
+                        return self._end_batch(number, items, item)
                 items.append(item)
                 if len(items) >= count:
-                    return _batch(items)
+                    return _batch(items, full=True)
                 if not until:
                     until = monotonic() + BATCH_SECONDS
                 elif monotonic() >= until:
@@ -69,21 +79,36 @@ class Streams:
         return _batch(items, done=True)
 
     async def _more_async(self, number: int, generator: Any, count: int) -> Any:
+        if number in self._held_back:
+            return _batch([self._held_back.pop(number)], full=True)
         items: list[Any] = []
         until = monotonic() + BATCH_SECONDS
+        weight = 0
         try:
             async for item in generator:
+                weight += weight_of(item)
+                if weight >= MAX_BATCH_BYTES:
+                    return self._end_batch(number, items, item)
                 items.append(item)
                 if len(items) >= count or monotonic() >= until:
-                    return _batch(items)
+                    return _batch(items, full=len(items) >= count)
         except BaseException as exc:  # noqa: BLE001 - it arrives at its place in the stream
             del self._generators[number]
             return _batch(items, done=True, error=describe_failure(exc))
         del self._generators[number]
         return _batch(items, done=True)
 
+    def _end_batch(self, number: int, items: list[Any], item: Any) -> dict[str, Any]:
+        """Return a batch that an item makes heavy; one that is heavy alone is the next."""
+        if items and weight_of(item) >= MAX_BATCH_BYTES:
+            self._held_back[number] = item
+        else:
+            items.append(item)
+        return _batch(items, full=True)
+
     def close(self, number: int) -> Any:
         """Close a generator, so that its ``finally`` runs; of an async one, a coroutine."""
+        self._held_back.pop(number, None)
         generator = self._generators.pop(number, None)
         if generator is None:
             return None
@@ -114,6 +139,7 @@ class Streams:
 
     def forget(self, number: int) -> None:
         """Close a generator that nobody can take from any more."""
+        self._held_back.pop(number, None)
         generator = self._generators.pop(number, None)
         if type(generator) is _GENERATOR:
             generator.close()
@@ -128,5 +154,7 @@ async def _close_async(generator: Any) -> None:
     await generator.aclose()
 
 
-def _batch(items: list[Any], *, done: bool = False, error: Any = None) -> dict[str, Any]:
-    return {"items": items, "done": done, "error": error}
+def _batch(
+    items: list[Any], *, done: bool = False, full: bool = False, error: Any = None
+) -> dict[str, Any]:
+    return {"items": items, "done": done, "full": full, "error": error}

@@ -121,7 +121,7 @@ class _Groups:
 
     def _close(self) -> None:
         if self.plan.batches:
-            self._done.append([self.plan.batches, self.plan.place()])
+            self._done.append(self.plan.place())
             self.plan = _Plan()
         self.release()
 
@@ -139,25 +139,34 @@ class _Plan:
     """Which bytes go where, before there is a place for them."""
 
     def __init__(self) -> None:
-        #: The numbers of each batch, packed.
-        self.batches: list[bytes] = []
         self.size = 0
+        #: The numbers of each batch; the last are those of the batch being added.
+        self.batches: list[Any] = []
         self._numbers: Any = None
-        #: Position, what to copy (an address, or bytes), and how much.
-        self._pieces: list[tuple[int, Any, int]] = []
+        #: Whose position: in which numbers, at which index; what to copy (an address, or bytes),
+        #: and how much.
+        self._pieces: list[tuple[Any, int, Any, int]] = []
 
     def add(self, field: Field, batch: Any) -> None:
         """Take in one batch, which must live until all is placed."""
         self._numbers = numbers_of("q")
+        self.batches.append(self._numbers)
         self._add(field, batch, 0, batch.length)
-        if sys.byteorder == "big":
-            self._numbers.byteswap()
-        self.batches.append(self._numbers.tobytes())
 
-    def place(self) -> Any:
-        """Copy everything into a block, or into the frame."""
+    def place(self) -> list[Any]:
+        """Put everything into a block, or into the frame; return packed numbers, and where."""
+        data = self._placed()
+        if sys.byteorder == "big":
+            for numbers in self.batches:
+                numbers.byteswap()
+        return [[numbers.tobytes() for numbers in self.batches], data]
+
+    def _placed(self) -> Any:
         parcel = current.arena
         if parcel is not None and self.size >= SHARED_MINIMUM_BYTES:
+            handed = self._hand_on(parcel)
+            if handed is not None:
+                return Reference(handed)
             block = parcel.reserve(self.size)
             if block is not None:
                 target = c_char.from_buffer(block[2], block[1])
@@ -171,8 +180,23 @@ class _Plan:
         return bytes(data)
 
     def _copy_to(self, start: int) -> None:
-        for position, source, size in self._pieces:
-            _copy(start + position, source, size)
+        for numbers, index, source, size in self._pieces:
+            _copy(start + numbers[index], source, size)
+
+    def _hand_on(self, parcel: Any) -> Any:
+        """Return what refers to all of it where it lies, if that is what was lent here."""
+        loans = sys.modules.get("pypods.wire.loans")
+        sources = [piece[2] for piece in self._pieces]
+        if loans is None or bytes in map(type, sources):
+            return None
+        low = min(sources)
+        length = max(source + size for _, _, source, size in self._pieces) - low
+        block = loans.holder_of(low, length)
+        handed = None if block is None else parcel.hand_on(block, length, low)
+        if handed is not None:
+            for numbers, index, source, _ in self._pieces:
+                numbers[index] = source - low
+        return handed
 
     # Buffers -----------------------------------------------------------------------------------
 
@@ -181,9 +205,10 @@ class _Plan:
         if source is None:
             self._numbers.extend((-1, 0))
             return
-        self._numbers.extend((self.size, size))
         if size:
-            self._pieces.append((self.size, source, size))
+            self._pieces.append((self._numbers, len(self._numbers), source, size))
+        self._numbers.extend((self.size if size else 0, size))
+        if size:
             self.size += -(-size // ALIGNMENT_BYTES) * ALIGNMENT_BYTES
 
     def _add(self, field: Field, array: Any, start: int, length: int) -> None:

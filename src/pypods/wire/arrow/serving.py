@@ -4,20 +4,13 @@ from __future__ import annotations
 
 from ctypes import (
     POINTER,
-    PYFUNCTYPE,
-    Structure,
     addressof,
-    byref,
-    c_char_p,
     c_int,
-    c_ssize_t,
     c_void_p,
     cast,
     create_string_buffer,
     memset,
     pointer,
-    py_object,
-    pythonapi,
     sizeof,
 )
 from errno import EINVAL
@@ -34,6 +27,7 @@ from pypods.wire.arrow.structures import (
     callback,
     new_capsule,
 )
+from pypods.wire.loans import address_of
 
 TYPE_CHECKING = False  # As typing has it, without importing typing into every worker.
 if TYPE_CHECKING:
@@ -140,48 +134,12 @@ _release_stream = callback(_end_stream, None, c_void_p)
 _release_array = callback(_end_array, None, c_void_p)
 
 
-# Addresses -------------------------------------------------------------------------------------
-
-
-class _Buffer(Structure):
-    """CPython's Py_buffer."""
-
-    _fields_ = [
-        ("buf", c_void_p),
-        ("obj", py_object),
-        ("len", c_ssize_t),
-        ("itemsize", c_ssize_t),
-        ("readonly", c_int),
-        ("ndim", c_int),
-        ("format", c_char_p),
-        ("shape", c_void_p),
-        ("strides", c_void_p),
-        ("suboffsets", c_void_p),
-        ("internal", c_void_p),
-    ]
-
-
-_get_buffer = PYFUNCTYPE(c_int, py_object, POINTER(_Buffer), c_int)(
-    ("PyObject_GetBuffer", pythonapi)
-)
-_release_buffer = PYFUNCTYPE(None, POINTER(_Buffer))(("PyBuffer_Release", pythonapi))
-
-
-def _address_of(data: Any) -> int:
-    """Return where the bytes of a view are; they stay there while it lives."""
-    buffer = _Buffer()
-    _get_buffer(data, byref(buffer), 0)
-    address: int = buffer.buf or 0
-    _release_buffer(byref(buffer))
-    return address
-
-
 # Arrays ----------------------------------------------------------------------------------------
 
 
 def build(node: Node, data: Any, array: Any) -> None:
     """Fill in the structure of an array, which its consumer releases."""
-    _build(node, data, _address_of(data), array)
+    _build(node, data, address_of(data), array)
 
 
 def _build(node: Node, data: Any, start: int, array: Any) -> None:
@@ -199,7 +157,7 @@ def _build(node: Node, data: Any, start: int, array: Any) -> None:
     addresses = (c_void_p * max(1, len(node.buffers)))()
     for index, buffer in enumerate(node.buffers):
         if type(buffer) is bytes:
-            addresses[index] = _address_of(buffer)
+            addresses[index] = address_of(buffer)
         elif buffer is not None:
             addresses[index] = start + buffer[0]
     array.length, array.null_count, array.offset = node.length, node.null_count, node.offset
