@@ -183,10 +183,7 @@ def _hand_on(parcel: Any, value: Any) -> Any:
     """Return what refers to the memory of an array that looks into what was lent, else None."""
     if value.flags.writeable or not value.flags.forc:
         return None
-    base = value.base
-    while type(base) is type(value):
-        base = base.base
-    return parcel.hand_on(base, value.nbytes, value.__array_interface__["data"][0])
+    return parcel.hand_on(value, value.nbytes, value.__array_interface__["data"][0])
 
 
 def reduce_scalar(value: Any) -> Any:

@@ -31,10 +31,15 @@ RELEASE_HEAD_BYTES = 64
 class Reread:
     """Stands in for shared memory where values are made only to be dropped: lends no block."""
 
-    __slots__ = ("reader",)
+    __slots__ = ("_written", "reader")
 
-    def __init__(self, reader: ArenaReader) -> None:
+    def __init__(self, reader: ArenaReader, written: Arena) -> None:
         self.reader = reader
+        self._written = written
+
+    def look_back(self, serial: int, offset: int, length: int) -> Any:
+        """Return a view of what this side wrote and the other hands back."""
+        return self.reader.look(self._written, serial, offset, length, limit=self._written.size)
 
 
 class SharedMemory:
@@ -120,7 +125,7 @@ class SharedMemory:
 
     def look_again(self) -> Reread:
         """Return what a frame can be decoded with once more, to see what is wrong with it."""
-        return Reread(ArenaReader(self.reader.arena))
+        return Reread(ArenaReader(self.reader.arena), self.writer.arena)
 
     def with_releases(self, frame: bytes) -> bytes:
         """Return a frame behind one that gives back the blocks that have no user any more."""
