@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 
 import bson
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from pypods.pods.codec import HostCodec
@@ -41,6 +42,7 @@ NAMES = {
     "dt": dt,
     "bson": bson,
     "numpy": np,
+    "pyarrow": pa,
     "array": array,
     "Decimal": Decimal,
     "Fraction": Fraction,
@@ -116,12 +118,24 @@ def test_every_layout_of_a_column_is_shown():
     assert letters == set(_UNPACKERS)
 
 
+def test_the_numbers_of_an_arrow_array_are_those_that_the_page_shows():
+    section = TEXT.partition("### Arrow data")[2].partition("\n## ")[0]
+    code = re.findall(r"This is `(.+)`:", section)[0]
+    shown = " ".join(re.findall(r"^\| `([-0-9 ]+)` \|", section, re.MULTILINE))
+    content = bson.decode(encode_document({"v": eval(code, NAMES)})[13:-1])
+    (((packed,), data),) = content["groups"]
+    assert list(array("q", packed)) == list(map(int, shown.split()))
+    assert (data[0], data[64]) == (0b01, 1)
+
+
 def test_the_limits_are_those_of_the_code():
     from pypods.wire import documents, failures, frames, rows, values
+    from pypods.wire.arrow import schemas
 
     assert f"{documents.MAX_DEPTH} levels of containers" in TEXT
     assert f"{frames.DEFAULT_MAX_FRAME_BYTES // 2**20} MiB unless" in TEXT
     assert f"namedtuple | {values.MAX_NAMEDTUPLE_FIELDS} |" in TEXT
+    assert f"{schemas.MAX_FIELDS:,}, nested {schemas.MAX_DEPTH} deep" in TEXT
     assert f"{rows.MAX_EXPANSION} times the bytes" in TEXT
     assert f"list of {rows.MINIMUM_ROWS} items or more" in TEXT
     assert f"At most {failures.MAX_EXCEPTIONS} exceptions" in TEXT
