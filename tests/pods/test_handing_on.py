@@ -6,11 +6,14 @@ import contextlib
 import gc
 import os
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
+import pyarrow as pa
 import pytest
 
 from pypods.errors import PodDiedError
@@ -62,6 +65,10 @@ def batches(count, rows):
     import pyarrow as pa
     for number in range(count):
         yield pa.record_batch({"n": np.full(rows, number), "t": ["x" * 10] * rows})
+
+def failing_batches(count, rows):
+    yield from batches(count, rows)
+    raise ValueError("no more of them")
 
 def check_batches(stream):
     seen = 0
@@ -237,3 +244,54 @@ def test_record_batches_go_from_pod_to_pod_as_they_are(load):
     assert second[1].check_batches(first[1].batches(8, 100_000)) == 800_000
     assert shared_pages() - before < 1024
     assert_nothing_lent(first, second)
+
+
+def test_an_item_beyond_half_of_what_is_shared_waits_for_room(load):
+    """Neither two of them have room, nor has a frame for one."""
+    one = load(max_shared_bytes=8 * MEBI, max_frame_bytes=MEBI)
+    for megabytes in (3, 5, 7):
+        items = megabytes * MEBI // 8
+        kept = list(one[1].produce(6, items))
+        assert [each[-1] for each in kept] == list(range(6))
+        assert one[1].check(iter(np.full(items, float(number)) for number in range(6)))
+        del kept
+        assert_nothing_lent(one)
+
+
+# --- a stream of Arrow data as one ------------------------------------------------------------
+
+
+@pytest.fixture(params=["through pyarrow", "through capsules of our own"])
+def either_way(request, monkeypatch):
+    if request.param != "through pyarrow":
+        monkeypatch.delitem(sys.modules, "pyarrow")
+
+
+def test_a_stream_of_batches_is_taken_batch_by_batch(load, either_way):
+    one = load()
+    stream = one[1].batches(10_000, 50_000)
+    reader = pa.RecordBatchReader.from_stream(stream)
+    assert reader.schema.names == ["n", "t"]
+    for number in range(20):
+        batch = reader.read_next_batch()
+        batch.validate(full=True)
+        assert batch.column("n")[0].as_py() == number
+    stream.close()
+    del batch, reader
+    assert_nothing_lent(one)
+
+
+def test_a_stream_of_batches_is_taken_to_its_end(load, either_way):
+    one = load()
+    table = pa.table(one[1].batches(5, 1000))
+    assert table.num_rows == 5000
+    assert pl.DataFrame(one[1].batches(5, 1000)).height == 5000
+    reader = pa.RecordBatchReader.from_stream(one[1].failing_batches(5, 1000))
+    for _ in range(5):
+        reader.read_next_batch()
+    with pytest.raises(Exception, match="no more of them"):
+        reader.read_next_batch()
+    with pytest.raises(ValueError, match="has no schema"):
+        pa.table(one[1].batches(0, 1))
+    with pytest.raises(TypeError, match="a stream of Arrow data has a ndarray in it"):
+        pa.table(one[1].produce(1, 1))

@@ -124,6 +124,17 @@ class Stream(Iterator[Any], AsyncIterator[Any]):
         if self._finalizer.detach() is not None:
             self._source.stream_ended(self._exports)
 
+    def __arrow_c_stream__(self, requested_schema: Any = None) -> Any:
+        """Return a capsule of the record batches and tables that the generator yields.
+
+        ``pyarrow.RecordBatchReader.from_stream(stream)`` and its like take them one by one. All
+        are of the first one's schema. Raises TypeError if they are none, ValueError if there is no
+        first one.
+        """
+        from pypods.wire.arrow.values import capsule_of_stream
+
+        return capsule_of_stream(self)
+
     def close(self) -> None:
         """Close the generator in the pod, so that its ``finally`` runs; idempotent.
 

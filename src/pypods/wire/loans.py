@@ -47,7 +47,7 @@ def find(owner: Any, address: int | None = None) -> tuple[Any, int] | None:
 
     ``owner`` is the view, or with the ``address`` of the bytes what they belong to.
     """
-    block = owner.obj if type(owner) is memoryview else owner
+    block: Any = owner.obj if type(owner) is memoryview else owner
     while getattr(block, "base", None) is not None:  # As NumPy's arrays have it.
         block = block.base
     loan = _by_block.get(id(block))

@@ -18,6 +18,7 @@ only polars' frames arrive as such, and the classes that the host's user names.
 from __future__ import annotations
 
 import sys
+from itertools import chain
 
 from pypods.errors import ProtocolError
 from pypods.wire.arrow.checks import secure
@@ -32,7 +33,14 @@ if TYPE_CHECKING:
     from pypods.wire.arrow.nodes import Node
     from pypods.wire.arrow.schemas import Field
 
-__all__ = ["ArrowArrayValue", "ArrowSchemaValue", "ArrowValue", "rebuild_arrow", "reduce_arrow"]
+__all__ = [
+    "ArrowArrayValue",
+    "ArrowSchemaValue",
+    "ArrowValue",
+    "capsule_of_stream",
+    "rebuild_arrow",
+    "reduce_arrow",
+]
 
 _STREAM = "__arrow_c_stream__"
 _ARRAY = "__arrow_c_array__"
@@ -153,6 +161,36 @@ class ArrowArrayValue(ArrowValue):
         from pypods.wire.arrow.serving import array_capsules
 
         return array_capsules(self.field, *next(self.nodes()))
+
+
+def capsule_of_stream(values: Iterator[Any]) -> Any:
+    """Return a capsule of the batches of many values, each taken when the consumer asks for it.
+
+    Raises TypeError where one is no Arrow value, ValueError where there is none: it has no type.
+    """
+    first = next(values, None)
+    if first is None:
+        raise ValueError("a stream without a batch has no schema")
+    checked = _all_arrow(first, values)
+    first = next(checked)
+    pyarrow = sys.modules.get("pyarrow")
+    if pyarrow is not None and hasattr(pyarrow.Table, "__arrow_c_stream__"):
+        table = _make_object(pyarrow, first, "Table")
+        tables = (_make_object(pyarrow, value, "Table") for value in checked)
+        batches = (batch for each in chain([table], tables) for batch in each.to_batches())
+        reader = pyarrow.RecordBatchReader.from_batches(table.schema, batches)
+        return reader.__arrow_c_stream__()
+    from pypods.wire.arrow.serving import stream_capsule
+
+    nodes = (node for value in chain([first], checked) for node in value.nodes())
+    return stream_capsule(first.field, nodes)
+
+
+def _all_arrow(first: Any, others: Iterator[Any]) -> Iterator[ArrowValue]:
+    for value in chain([first], others):
+        if not isinstance(value, ArrowValue):
+            raise TypeError(f"a stream of Arrow data has a {type(value).__name__} in it")
+        yield value
 
 
 # Reducing --------------------------------------------------------------------------------------
