@@ -24,7 +24,8 @@ demo: .venv/run-ready ## Use two database drivers that no single environment can
 	@$(BIN)/python example/side_by_side/run.py
 
 test: .venv/ready ## Run the tests, with branch coverage (TESTS="-k name" for some)
-	@$(BIN)/python -m pytest --cov --cov-report=term --cov-fail-under=0 $(TESTS)
+	@$(BIN)/python -m pytest --numprocesses=auto --dist=loadfile \
+	  --cov --cov-report=term --cov-fail-under=0 $(TESTS)
 
 check: .venv/ready ## What CI runs: format, lint, types, layers, tests, coverage
 	@$(MAKE) format-check lint types layers

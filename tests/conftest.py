@@ -45,6 +45,19 @@ def pytest_configure() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Iterator[None]:
+    """Write what a test logged so that the process that gathers the reports can read it.
+
+    A hostile pod's records may hold what is no text in any encoding.
+    """
+    report = yield
+    report.sections = [
+        (name, text.encode("utf-8", "backslashreplace").decode()) for name, text in report.sections
+    ]
+    return report
+
+
 # --- what a test needs --------------------------------------------------------------------------
 
 

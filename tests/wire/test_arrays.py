@@ -249,7 +249,7 @@ RECORD = np.rec.array([(1, 2.0)], dtype=[("a", "i4"), ("b", "f8")])
         (np.array(["text"], dtype="T"), r"dtype .*String.* cannot cross by value"),
         (np.dtype("f8"), "Float64DType cannot cross by value"),
     ],
-    ids=lambda each: str(each)[:30],
+    ids=["objects", "object field", "subclass", "masked", "recarray", "record", "text", "dtype"],
 )
 def test_an_array_that_cannot_cross_is_refused(cross, value, reason):
     with pytest.raises(ValueTransferError, match=reason) as caught:
