@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from pypods.errors import ProtocolError
 from pypods.pods.pipes import DeadlineError, EndOfPipeError
-from pypods.wire.envelopes import frame_id, is_reply
+from pypods.wire.envelopes import RESULT_HEAD, TAIL_START, frame_id, is_reply
 
 __all__ = ["Connection", "NeverSentError"]
 
@@ -129,7 +129,8 @@ class Connection:
             if self.outbox:
                 frame = b"".join([*self._take_outbox(), frame])
             waiter = self._waiters[number] = _Waiter()
-            waiter.on_reply = on_reply
+            if on_reply is not None:
+                waiter.on_reply = on_reply
             try:
                 if self._error is not None:
                     raise NeverSentError from self._error
@@ -195,14 +196,16 @@ class Connection:
                 except RuntimeError:
                     pass
                 else:
-                    self._promote(number)
+                    if len(self._waiters) > 1 or number not in self._waiters:
+                        self._promote(number)
             if waiter.requests:
                 request, *rest = waiter.requests
                 waiter.requests = tuple(rest)
                 return request
-            if waiter.frame is not None:
+            frame = waiter.frame
+            if frame is not None:
                 self._waiters.pop(number, None)
-                return waiter.frame
+                return frame
             if waiter.error is not None:
                 self._waiters.pop(number, None)
                 raise waiter.error
@@ -250,15 +253,14 @@ class Connection:
     # Reading for all ---------------------------------------------------------------------------
 
     def _read_until_answered(self, waiter: _Waiter, deadline: float | None) -> None:
-        receive = self._channel.receive_frames
         try:
-            while waiter.frame is None and not waiter.requests:
+            while True:
                 if self._error is not None:
                     raise self._error
                 if self._left_over:
                     frames, self._left_over = self._left_over, []
                 else:
-                    frames = receive(deadline)
+                    frames = self._channel.receive_frames(deadline)
                 try:
                     for frame in frames:
                         self._deliver(frame)
@@ -268,10 +270,10 @@ class Connection:
                     # Ctrl-C between two frames, or in a handler of the host's logging.
                     self._keep_undelivered(frames, frame)
                     raise
+                if waiter.frame is not None or waiter.requests:
+                    return
                 if deadline is not None and monotonic() >= deadline:
-                    break  # Also when records come without end.
-            if waiter.frame is None and not waiter.requests:
-                raise DeadlineError
+                    raise DeadlineError  # Also when records come without end.
         except DeadlineError:
             raise
         except Exception as exc:
@@ -295,19 +297,11 @@ class Connection:
             return
         waiter = self._waiters.get(number)
         if waiter is None:
-            if self._error is not None:
-                return  # Another thread has seen the end, and told all who waited.
-            if number not in self._abandoned:
-                raise ProtocolError(
-                    f"a reply to call {number}, which was never made or is answered"
-                )
-            self._abandoned.discard(number)
-            if self._on_late is not None:
-                self._on_late(frame)
+            self._deliver_late(number, frame)
             return
         if waiter.frame is not None:
             raise ProtocolError(f"two replies to call {number}")
-        if is_reply(frame):
+        if frame.startswith(RESULT_HEAD, TAIL_START) or is_reply(frame):
             waiter.frame = frame
         elif waiter.on_reply is None:
             waiter.requests += (frame,)
@@ -315,7 +309,18 @@ class Connection:
             if waiter.frame is not None:
                 self._waiters.pop(number, None)
             waiter.on_reply(frame, None)
-        self._rouse(waiter)
+        if waiter.wake_up is not None:
+            self._rouse(waiter)
+
+    def _deliver_late(self, number: int, frame: bytes) -> None:
+        """Take in a reply that nobody waits for."""
+        if self._error is not None:
+            return  # Another thread has seen the end, and told all who waited.
+        if number not in self._abandoned:
+            raise ProtocolError(f"a reply to call {number}, which was never made or is answered")
+        self._abandoned.discard(number)
+        if self._on_late is not None:
+            self._on_late(frame)
 
     def _read_for_later(self) -> None:
         """See to it that somebody reads while there are requests that nobody waits for."""
@@ -375,8 +380,6 @@ class Connection:
 
     def _promote(self, leaving: int) -> None:
         """Ask one of those who still wait to read for all."""
-        if len(self._waiters) <= 1 and leaving in self._waiters:
-            return
         for number in list(self._waiters):
             waiter = self._waiters.get(number)
             if waiter is None or number == leaving or waiter.frame is not None:

@@ -166,7 +166,11 @@ class PodPipes:
                     ended = True
             if readable:
                 try:
-                    data = os.read(self._stdout_fd, self._wanted_bytes())
+                    missing = self._reader.missing
+                    wanted = (
+                        min(max(READ_BYTES, missing), MAX_READ_BYTES) if missing else READ_BYTES
+                    )
+                    data = os.read(self._stdout_fd, wanted)
                     frames = self._reader.feed(data)
                 except BlockingIOError:
                     continue
@@ -187,10 +191,6 @@ class PodPipes:
             if milliseconds == 0.0:
                 # Also when there is always something to read: half a frame, endless output.
                 raise DeadlineError
-
-    def _wanted_bytes(self) -> int:
-        missing = self._reader.missing
-        return READ_BYTES if missing <= READ_BYTES else min(missing, MAX_READ_BYTES)
 
     def _read_output(self) -> bool:
         """Take in some of what the pod printed; say whether there may be more."""

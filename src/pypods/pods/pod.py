@@ -97,16 +97,17 @@ class PodFunction:
         Raises what it raised, as PodCallError and as the builtin exception it was; PodDiedError,
         PodTimeoutError, ProtocolError, ValueTransferError.
         """
+        source = self._source
         timeout = self._timeout
         if timeout is None:
-            timeout = self._source.timeout
+            timeout = source.timeout
         try:
-            return self._source.session().call(self._head, args, kwargs, timeout)
+            return source.session().call(self._head, args, kwargs, timeout)
         except PodDiedError as exc:
             if exc.delivered:
                 raise
         # The pod had ended before: it has not seen the call, so this is no replay of it.
-        return self._source.session().call(self._head, args, kwargs, timeout)
+        return source.session().call(self._head, args, kwargs, timeout)
 
     def _effective_timeout(self) -> float | None:
         return self._source.timeout if self._timeout is None else self._timeout

@@ -57,18 +57,18 @@ class Channel:
             self._held_back.append(frame)
             return
         with self._write_lock:
-            self._write(frame)
+            written = os.write(self._write_fd, frame)
+            if written < len(frame):
+                self._write_rest(frame, written)
             while self._held_back:
-                self._write(self._held_back.pop(0))
+                self._write_rest(self._held_back.pop(0))
         if self._held_back:  # Since the last look, before the lock was free.
             self.send(self._held_back.pop(0))
 
-    def _write(self, frame: bytes) -> None:
-        written = os.write(self._write_fd, frame)
-        if written < len(frame):
-            view = memoryview(frame)
-            while written < len(frame):
-                written += os.write(self._write_fd, view[written:])
+    def _write_rest(self, frame: bytes, written: int = 0) -> None:
+        view = memoryview(frame)
+        while written < len(frame):
+            written += os.write(self._write_fd, view[written:])
 
     def receive(self) -> bytes | None:
         """Return the next frame, or None when the other end has closed its side.
@@ -76,11 +76,16 @@ class Channel:
         Raises ProtocolError for a frame that cannot be one.
         """
         queued = self.queued
+        reader = self._reader
         while not queued:
-            data = os.read(self._read_fd, max(READ_BYTES, self._reader.missing))
+            missing = reader.missing
+            data = os.read(self._read_fd, max(READ_BYTES, missing) if missing else READ_BYTES)
             if not data:
                 return None
-            queued += self._reader.feed(data)
+            frames = reader.feed(data)
+            if len(frames) == 1:
+                return frames[0]
+            queued += frames
         return queued.pop(0)
 
     def look_ahead(self) -> list[bytes]:

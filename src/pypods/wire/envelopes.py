@@ -27,6 +27,7 @@ __all__ = [
     "frame_id",
     "has_kind",
     "is_reply",
+    "none_result_frame",
     "numbered_frame",
     "parent_call",
     "result_frame",
@@ -40,6 +41,7 @@ TAIL_START = 16
 _head = Struct("<i4sq")
 _int32 = Struct("<i")
 _int64 = Struct("<q")
+_pack_head = _head.pack
 _read_head = _head.unpack_from
 _read_int32 = _int32.unpack_from
 _ID_ELEMENT = b"\x12id\0"
@@ -56,6 +58,7 @@ _WITHIN_ELEMENT = b"\x12within\0"
 #: Where that element begins, from the frame's end: its name, 64 bits, the closing zero.
 _WITHIN_START = -len(_WITHIN_ELEMENT) - 9
 NONE_RESULT_TAIL = RESULT_HEAD + b"\x0avalue\0\0"
+_NONE_RESULT_BYTES = TAIL_START + len(NONE_RESULT_TAIL)
 
 
 def frame_id(frame: bytes) -> int | None:
@@ -75,13 +78,13 @@ def call_head(name: str) -> bytes:
 
 def call_frame(number: int, head: bytes, arguments: bytes | None = None) -> bytes:
     """Return a call's frame; ``arguments`` is the document of args and kwargs, None for neither."""
-    tail = _NO_ARGUMENTS if arguments is None else arguments[4:]
-    return _head.pack(TAIL_START + len(head) + len(tail), _ID_ELEMENT, number) + head + tail
+    tail = head + (_NO_ARGUMENTS if arguments is None else arguments[4:])
+    return _pack_head(TAIL_START + len(tail), _ID_ELEMENT, number) + tail
 
 
 def numbered_frame(number: int, document: bytes) -> bytes:
     """Return the frame of an encoded document with an id put before its first element."""
-    return _head.pack(len(document) + TAIL_START - 4, _ID_ELEMENT, number) + document[4:]
+    return _pack_head(len(document) + TAIL_START - 4, _ID_ELEMENT, number) + document[4:]
 
 
 def within_call(document: bytes, parent: int) -> bytes:
@@ -111,10 +114,14 @@ def is_reply(frame: bytes) -> bool:
 def result_frame(number: int, value: Any) -> bytes:
     """Return a result's frame. Raises ValueTransferError for a value that cannot cross."""
     if value is None:
-        tail = NONE_RESULT_TAIL
-    else:
-        tail = RESULT_HEAD + encode_field("value", value) + b"\0"
-    return _head.pack(TAIL_START + len(tail), _ID_ELEMENT, number) + tail
+        return none_result_frame(number)
+    tail = RESULT_HEAD + encode_field("value", value) + b"\0"
+    return _pack_head(TAIL_START + len(tail), _ID_ELEMENT, number) + tail
+
+
+def none_result_frame(number: int) -> bytes:
+    """Return the frame of the result None, which is always short."""
+    return _pack_head(_NONE_RESULT_BYTES, _ID_ELEMENT, number) + NONE_RESULT_TAIL
 
 
 def split_call(

@@ -28,20 +28,14 @@ class FrameReader:
     nothing by itself.
     """
 
-    __slots__ = ("_chunks", "_missing", "max_frame_bytes")
+    __slots__ = ("_chunks", "max_frame_bytes", "missing")
 
     def __init__(self, max_frame_bytes: int = DEFAULT_MAX_FRAME_BYTES) -> None:
         self.max_frame_bytes = max_frame_bytes
         self._chunks: list[bytes] = []
-        self._missing = 0
-
-    @property
-    def missing(self) -> int:
-        """How many bytes the frame under way still needs; 0 between frames.
-
-        While fewer than four bytes of a frame are here, it is what the header needs.
-        """
-        return self._missing
+        #: How many bytes the frame under way still needs; 0 between frames. While fewer than four
+        #: bytes of a frame are here, it is what the header needs.
+        self.missing = 0
 
     def feed(self, data: bytes) -> list[bytes]:
         """Take in bytes and return the frames they complete, in order.
@@ -57,9 +51,9 @@ class FrameReader:
                 and (MINIMUM_FRAME_BYTES <= size <= self.max_frame_bytes)
             ):
                 return [data]
-        elif len(data) < self._missing:
+        elif len(data) < self.missing:
             self._chunks.append(data)
-            self._missing -= len(data)
+            self.missing -= len(data)
             return []
         else:
             self._chunks.append(data)
@@ -71,12 +65,12 @@ class FrameReader:
             size = _read_length(data, position)[0]
             self._check(size)
             if end - position < size:
-                self._missing = size - (end - position)
+                self.missing = size - (end - position)
                 break
             frames.append(data[position : position + size])
             position += size
         else:
-            self._missing = HEADER_BYTES - (end - position) if position < end else 0
+            self.missing = HEADER_BYTES - (end - position) if position < end else 0
         if position < end:
             self._chunks.append(data[position:])
         return frames

@@ -20,6 +20,7 @@ from pypods.wire.envelopes import (
     TAIL_START,
     frame_id,
     has_kind,
+    none_result_frame,
     numbered_frame,
     parent_call,
     result_frame,
@@ -244,15 +245,21 @@ class Server:
             self._current = outer
             self.fail(number, exc)
         else:
-            frame = (finish or self._finish)(number, value)
-            # Blocks of the host's that nobody here uses any more go back with the answer.
-            del value
+            if value is None and finish is None:
+                frame: bytes | None = none_result_frame(number)
+            else:
+                frame = (finish or self._finish)(number, value)
+                # Blocks of the host's that nobody here uses any more go back with the answer.
+                del value
             if args:
                 args.clear()
             if kwargs:
                 kwargs.clear()
             if frame is not None:
-                self.answer_with(frame)
+                shared = self._shared
+                if shared is not None and shared.returned:
+                    frame = shared.with_releases(frame)
+                self._channel.send(frame)
 
     def _finish(self, number: int, value: Any) -> bytes | None:
         """Return the answer to a call that returned; None for a coroutine, which goes on."""
