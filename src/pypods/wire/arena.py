@@ -14,9 +14,11 @@ from __future__ import annotations
 
 import os
 import sys
+
+# Not collections: that takes operator and more with it, and nothing else here needs it.
+from _collections import deque  # type: ignore[import-not-found]
 from _thread import allocate_lock
 from bisect import bisect_left
-from collections import deque
 from struct import Struct
 
 from pypods.errors import ProtocolError, ValueTransferError

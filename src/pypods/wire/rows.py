@@ -34,7 +34,6 @@ None and left out of what follows.
 from __future__ import annotations
 
 import sys
-from array import array
 from itertools import accumulate, repeat
 
 from pypods.errors import ProtocolError
@@ -137,6 +136,13 @@ def _pack_column(values: Any, types: set[type]) -> list[Any] | None:
     return None if layout is None else [layout[0], mask, *layout[1:]]
 
 
+def _array(typecode: str, values: Any = ()) -> Any:
+    # Imported here: on Python 3.13 it takes collections.abc with it, which a pod may do without.
+    from array import array
+
+    return array(typecode, values)
+
+
 def _little_endian(numbers: Any) -> bytes:
     if _BIG_ENDIAN:
         numbers.byteswap()
@@ -146,7 +152,7 @@ def _little_endian(numbers: Any) -> bytes:
 
 def _pack_ints(values: Any) -> Any:
     try:
-        return "q", _little_endian(array("q", values))
+        return "q", _little_endian(_array("q", values))
     except OverflowError:
         return None
 
@@ -159,7 +165,7 @@ def _pack_texts(values: Any) -> Any:
         return None
     if joined.count("\0") == len(values) - 1:
         return "s", data
-    return "S", _little_endian(array("q", map(len, values))), "".join(values).encode()
+    return "S", _little_endian(_array("q", map(len, values))), "".join(values).encode()
 
 
 def _pack_datetimes(values: Any) -> Any:
@@ -173,7 +179,7 @@ def _pack_datetimes(values: Any) -> Any:
         return None
     epoch = datetime(1970, 1, 1, tzinfo=zone)
     microsecond = timedelta(microseconds=1)
-    numbers = array("q", [(value - epoch) // microsecond for value in values])
+    numbers = _array("q", [(value - epoch) // microsecond for value in values])
     return ("D" if zone is None else "Z"), _little_endian(numbers)
 
 
@@ -181,7 +187,7 @@ def _pack_times(values: Any) -> Any:
     if any(value.tzinfo is not None or value.fold for value in values):
         return None
     return "t", _little_endian(
-        array(
+        _array(
             "q",
             [
                 ((v.hour * 60 + v.minute) * 60 + v.second) * 1_000_000 + v.microsecond
@@ -193,7 +199,7 @@ def _pack_times(values: Any) -> Any:
 
 def _pack_timedeltas(values: Any) -> Any:
     try:
-        numbers = array(
+        numbers = _array(
             "q",
             [(v.days * 86_400 + v.seconds) * 1_000_000 + v.microseconds for v in values],
         )
@@ -204,17 +210,17 @@ def _pack_timedeltas(values: Any) -> Any:
 
 _PACKERS: dict[type, Callable[[Any], Any]] = {
     int: _pack_ints,
-    float: lambda values: ("d", _little_endian(array("d", values))),
+    float: lambda values: ("d", _little_endian(_array("d", values))),
     bool: lambda values: ("?", bytes(values)),
     str: _pack_texts,
-    bytes: lambda values: ("y", _little_endian(array("q", map(len, values))), b"".join(values)),
+    bytes: lambda values: ("y", _little_endian(_array("q", map(len, values))), b"".join(values)),
 }
 _PACKERS_BY_NAME: dict[tuple[str, str], Callable[[Any], Any]] = {
     ("decimal", "Decimal"): lambda values: ("x", "\0".join(map(str, values)).encode()),
     ("datetime", "datetime"): _pack_datetimes,
     ("datetime", "date"): lambda values: (
         "e",
-        _little_endian(array("i", [value.toordinal() for value in values])),
+        _little_endian(_array("i", [value.toordinal() for value in values])),
     ),
     ("datetime", "time"): _pack_times,
     ("datetime", "timedelta"): _pack_timedeltas,
@@ -246,7 +252,7 @@ def _unpack_column(packed: list[Any], count: int | None) -> Any:
 
 
 def _numbers(typecode: str, data: bytes) -> Any:
-    numbers = array(typecode)
+    numbers = _array(typecode)
     numbers.frombytes(data)
     if _BIG_ENDIAN:
         numbers.byteswap()

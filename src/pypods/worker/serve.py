@@ -7,8 +7,9 @@ when something must go on beside that (``threads=``, an ``async def``) does a th
 
 from __future__ import annotations
 
+# Not the signal module: that takes enum and more with it, a fifth of a worker's start.
+import _signal as signal  # type: ignore[import-not-found]
 import os
-import signal
 import sys
 from _thread import get_ident
 
