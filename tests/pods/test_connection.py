@@ -458,14 +458,72 @@ def test_ctrl_c_between_delivery_and_rousing_loses_nobody(
         deliver(frame)
 
     monkeypatch.setattr(connection, "_deliver", interrupted)
+    connection.begin(3, request(3))  # So that it is not the short way of a single caller.
     other = Caller(connection, 2)
-    fake.wait_for_requests(1)
+    fake.wait_for_requests(2)
     time.sleep(0.05)
     fake.answer(2)
     assert isinstance(other.wait(), KeyboardInterrupt)
     assert connection.wait(2) == request(2)
-    fake.answer(1)
+    fake.answer(1, 3)
     assert connection.exchange(1, request(1)) == request(1)
+    assert connection.wait(3) == request(3)
+
+
+def test_ctrl_c_with_the_reply_at_hand_leaves_it_to_be_waited_for(
+    fake: Fake, connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    interrupts = [KeyboardInterrupt]
+
+    def interrupted(frame: bytes) -> int | None:
+        if interrupts:
+            raise interrupts.pop()
+        return frame_id(frame)
+
+    monkeypatch.setattr("pypods.pods.connection.frame_id", interrupted)
+    fake.answer(1)
+    with pytest.raises(KeyboardInterrupt):
+        connection.exchange(1, request(1))
+    assert connection.is_waited_for(1)
+    assert connection.wait(1) == request(1)
+
+
+def test_ctrl_c_with_the_reply_taken_leaves_nothing_behind(
+    fake: Fake, connection: Connection
+) -> None:
+    class Interrupted(dict[int, Any]):
+        def pop(self, *args: Any) -> Any:
+            super().pop(*args)
+            raise KeyboardInterrupt
+
+    connection._waiters = Interrupted()
+    fake.answer(1)
+    with pytest.raises(KeyboardInterrupt):
+        connection.exchange(1, request(1))
+    assert not connection.is_waited_for(1)
+    connection._waiters = {}
+    fake.answer(2)
+    assert connection.exchange(2, request(2)) == request(2)
+
+
+def test_what_comes_before_a_single_callers_result_is_not_lost(fake: Fake) -> None:
+    log, asked = encode_document({"log": 1}), encode_document({"kind": "pull"})
+    logs: list[bytes] = []
+    connection = Connection(fake, on_frame=logs.append)
+    fake.answer_with(log, numbered_frame(1, asked), request(1))
+    assert connection.exchange(1, request(1)) == numbered_frame(1, asked)
+    assert connection.wait(1) == request(1)
+    fake.answer_with(log)
+    fake.answer(2)
+    assert connection.exchange(2, request(2)) == request(2)
+    assert logs == [log, log]
+
+
+def test_a_single_callers_failure_is_a_reply_too(fake: Fake, connection: Connection) -> None:
+    failure = numbered_frame(1, encode_document({"kind": "failure", "error": {}}))
+    fake.answer_with(failure)
+    assert connection.exchange(1, request(1)) == failure
+    assert not connection.is_waited_for(1)
 
 
 def test_a_handler_of_logging_may_call_too(fake: Fake) -> None:

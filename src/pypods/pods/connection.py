@@ -107,6 +107,40 @@ class Connection:
         ``abandon``. Raises NeverSentError, or whatever ended the connection.
         """
         self.begin(number, frame, deadline)
+        waiters = self._waiters
+        if len(waiters) > 1:
+            return self.wait(number, deadline)
+        # The short way of a single caller: read once. Nearly always what comes is the result and
+        # nothing besides; anything else is left to the long way.
+        waiter, reading = waiters[number], self._reading
+        frames: list[bytes] = []
+        try:
+            if (
+                reading.acquire(False)
+                and waiter.frame is None
+                and not (waiter.requests or self._left_over or self._error)
+            ):
+                frames = self._channel.receive_frames(deadline)
+                reply = frames[0]
+                if (
+                    reply.startswith(RESULT_HEAD, TAIL_START)
+                    and frame_id(reply) == number
+                    and len(frames) == 1
+                ):
+                    waiters.pop(number, None)
+                    return reply
+                self._left_over = frames
+        except DeadlineError:
+            raise
+        except Exception as exc:
+            self.fail(exc)
+            raise
+        except BaseException:
+            if number in waiters:
+                self._left_over = frames  # Ctrl-C, with the reply at hand.
+            raise
+        finally:
+            self._leave_reading(number)
         return self.wait(number, deadline)
 
     def begin(
@@ -190,14 +224,7 @@ class Connection:
                 ):
                     self._read_until_answered(waiter, deadline)
             finally:
-                # Asking first whether it is held would give Ctrl-C a moment to leave it so.
-                try:
-                    reading.release()
-                except RuntimeError:
-                    pass
-                else:
-                    if len(self._waiters) > 1 or number not in self._waiters:
-                        self._promote(number)
+                self._leave_reading(number)
             if waiter.requests:
                 request, *rest = waiter.requests
                 waiter.requests = tuple(rest)
@@ -210,6 +237,17 @@ class Connection:
                 self._waiters.pop(number, None)
                 raise waiter.error
             self._sleep(waiter, deadline)
+
+    def _leave_reading(self, number: int) -> None:
+        """Let go of the lock for reading, if this thread has it, and ask another to read on."""
+        # Asking first whether it is held would give Ctrl-C a moment to leave it so.
+        try:
+            self._reading.release()
+        except RuntimeError:
+            return
+        waiters = self._waiters
+        if waiters and (len(waiters) > 1 or number not in waiters):
+            self._promote(number)
 
     def is_waited_for(self, number: int) -> bool:
         """Whether a request was sent, or begun, and its reply was neither taken nor abandoned."""

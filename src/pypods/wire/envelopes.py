@@ -49,7 +49,8 @@ _CALL_HEAD = b"\x02kind\0\x05\0\0\0call\0\x02name\0"
 _ARGS_ELEMENT = b"\x04args\0"
 _KWARGS_ELEMENT = b"\x03kwargs\0"
 _EMPTY = b"\x05\0\0\0\0"
-_NO_ARGUMENTS = _ARGS_ELEMENT + _EMPTY + _KWARGS_ELEMENT + _EMPTY + b"\0"
+_NO_KWARGS = _KWARGS_ELEMENT + _EMPTY + b"\0"
+_NO_ARGUMENTS = _ARGS_ELEMENT + _EMPTY + _NO_KWARGS
 #: The document of a call's args and kwargs where there are neither.
 NO_ARGUMENTS = _int32.pack(len(_NO_ARGUMENTS) + 4) + _NO_ARGUMENTS
 RESULT_HEAD = b"\x02kind\0\x07\0\0\0result\0"
@@ -140,6 +141,8 @@ def split_call(
     args, position = decode_inner_document(
         frame, name_end + len(_ARGS_ELEMENT), classes, as_list=True
     )
+    if frame.endswith(_NO_KWARGS) and position == len(frame) - len(_NO_KWARGS):
+        return name, args, {}
     if not frame.startswith(_KWARGS_ELEMENT, position):
         return None
     kwargs, position = decode_inner_document(

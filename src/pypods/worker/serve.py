@@ -120,7 +120,7 @@ class Server:
         if len(frame) <= MAX_REMEMBERED_BYTES:
             function = self._remembered.get(frame[TAIL_START:])
             if function is not None:
-                self._call(frame_id(frame), function, (), {})
+                self._call(frame_id(frame), function)
                 return
         number = frame_id(frame)
         if number is None and self.take_release(frame):
@@ -226,12 +226,12 @@ class Server:
         self,
         number: Any,
         function: Callable[..., Any],
-        args: Any,
-        kwargs: dict[str, Any],
+        args: Any = (),
+        kwargs: Any = None,
         finish: Callable[[int, Any], bytes | None] | None = None,
     ) -> None:
         if self._concurrency is not None:
-            self._concurrency.call(number, function, args, kwargs, finish or self._finish)
+            self._concurrency.call(number, function, args, kwargs or {}, finish or self._finish)
             return
         outer = self._current
         try:
@@ -239,7 +239,7 @@ class Server:
                 self._current = number
                 if self._interrupt_waits:
                     self.handle_interrupt()
-                value = function(*args, **kwargs)
+                value = function(*args, **kwargs) if args or kwargs else function()
             finally:
                 self._current = outer
         except BaseException as exc:  # noqa: BLE001 - whatever a pod raises is the host's to see
