@@ -382,12 +382,13 @@ def _scalar(pandas: Any, value: Any, name: str) -> Any:
 
 def _rebuild_timestamp(pandas: Any, content: Any) -> Any:
     value = pandas.Timestamp(_scalar(pandas, content["value"], "datetime64"))
-    if content["zone"]:
-        zone = _rebuild_zone(pandas, content["zone"])
-        value = value.tz_localize("UTC").tz_convert(zone)
     if value is pandas.NaT:
         raise ProtocolError("a date is none")
-    return value if value.fold == content["fold"] else value.replace(fold=content["fold"])
+    if content["zone"]:
+        # The moment says which of two equal hours it is.
+        zone = _rebuild_zone(pandas, content["zone"])
+        return value.tz_localize("UTC").tz_convert(zone)
+    return value.replace(fold=1) if content["fold"] else value
 
 
 def _rebuild_timedelta(pandas: Any, content: Any) -> Any:

@@ -123,9 +123,9 @@ class PandasValue:
             zone = content.get("zone", b"")
             unit, (number,) = _moments(content["value"])
             value = _moment(kind, unit, number, zone)
-            if kind == "Timestamp" and content["fold"] and type(value) is not PandasValue:
-                value = value.replace(fold=1)
-            return value
+            if type(value) is PandasValue:
+                return self
+            return value.replace(fold=1) if content.get("fold") and not zone else value
         return self
 
     def _columns_in_order(self) -> list[tuple[Any, int | None]]:
