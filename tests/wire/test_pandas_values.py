@@ -148,13 +148,6 @@ def cross_inline(value):
     return decode_document(encode_document({"v": value}))["v"]
 
 
-def content_of(value):
-    """Return the content as it is on the way, of plain values and stand-ins."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pandas_arrivals, "find_pandas", lambda: None)
-        return cross_inline(value)
-
-
 @pytest.fixture(scope="module", params=["shared", "inline"])
 def cross(request):
     """Return a function that lets a value cross, with and without shared memory."""
@@ -299,17 +292,6 @@ def test_every_column_at_once_comes_back_through_either_codec(cross):
     value = pd.DataFrame({name: pd.Series(column) for name, column in COLUMNS.items()})
     assert_same(cross(value), value)
     assert_same(HostCodec().decode(encode_document({"v": value}))["v"], value)
-
-
-def test_zones_of_pytz_stay_of_pytz():
-    pytz = pytest.importorskip("pytz")
-    for zone in (pytz.timezone("Europe/Paris"), pytz.utc):
-        value = pd.Series(DAYS.tz_localize(zone))
-        assert_same(cross_inline(value), value)
-        assert cross_inline(value).dt.tz is value.dt.tz
-        assert_same(cross_inline(value[0]), value[0])
-    value = pd.Timestamp("2024-01-01", tz=pytz.FixedOffset(90))
-    assert cross_inline(value) == value
 
 
 CELLS = {

@@ -104,6 +104,7 @@ def _array(value: Any, kinds: str, dimensions: int = 1) -> Any:
     return value
 
 
+_MASKED = frozenset({"b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f4", "f8"})
 _UNIT_STEPS = frozenset((unit, 1) for unit in UNITS)
 
 
@@ -254,9 +255,6 @@ def _dated_index(pandas: Any, values: Any, content: Any) -> Any:
 
 def _rebuild_range_index(pandas: Any, content: Any) -> Any:
     numbers = content["start"], content["stop"], content["step"]
-    if any(not -(2**63) <= number < 2**63 for number in numbers):
-        raise ProtocolError("a range of more than 64 bits")
-    len(range(*numbers))  # What is no range, or is too long to have a length, ends here.
     return pandas.RangeIndex(*numbers, name=content["name"])
 
 
@@ -325,6 +323,8 @@ def _text_dtype(pandas: Any, storage: str, with_nan: bool) -> Any:
 def _rebuild_masked(pandas: Any, content: Any) -> Any:
     numpy = sys.modules["numpy"]
     values = _owned(pandas, _array(content["values"], "biuf"))
+    if values.dtype.str[1:] not in _MASKED:
+        raise ProtocolError(f"there is no masked array of dtype {values.dtype}")
     mask = content["mask"]
     mask = numpy.zeros(len(values), bool) if mask is None else _owned(pandas, _array(mask, "b"))
     if len(mask) != len(values):

@@ -96,6 +96,11 @@ def check_content(content: Any) -> str:
         present = content["missing"].count(0)
         if present != len(content["values"]) or max(content["missing"], default=0) > 4:
             raise ProtocolError("what is missing does not fit what is there")
+    if kind == "RangeIndex":
+        numbers = content["start"], content["stop"], content["step"]
+        if any(not -(2**63) <= number < 2**63 for number in numbers):
+            raise ProtocolError("a range of more than 64 bits")
+        len(range(*numbers))  # What is no range, or is too long to have a length, ends here.
     if kind == "text" and not {str, _NONE}.issuperset(map(type, content["values"])):
         raise ProtocolError("a text among texts is none")
     return str(kind)

@@ -177,8 +177,6 @@ class PandasValue:
             if kind == "Series":
                 _expect(content["index"], INDEXES)
                 _same_length(content["values"], content["index"])
-        elif kind == "RangeIndex":
-            len(self)  # Raises ValueError or OverflowError for what is no range.
         elif kind == "MultiIndex":
             _check_levels(content)
         elif kind == "array":
