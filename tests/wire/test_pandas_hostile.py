@@ -1,4 +1,4 @@
-"""Documents of kind ``P`` that no honest side writes: an error, never a crash or a made-up value."""
+"""Documents of kind ``P`` that no honest side writes: an error, never a crash."""
 
 from __future__ import annotations
 
@@ -167,6 +167,9 @@ WITH_PANDAS = {
     "a zone nobody has": of("zoned", values=DATES, zone=b"zEurope/Nowhere"),
     "a zone that is a path": of("zoned", values=DATES, zone=b"z../../etc/passwd"),
     "a zone of pytz that is a path": of("zoned", values=DATES, zone=b"p/etc/passwd"),
+    "a zone of pandas nobody has": of("zoned", values=DATES, zone=b"kEurope/Nowhere"),
+    "a zone of pandas that is a path": of("zoned", values=DATES, zone=b"k/etc/passwd"),
+    "a zone of dateutil": of("zoned", values=DATES, zone=b"kdateutil/Europe/Paris"),
     "a zone that is not ASCII": of("zoned", values=DATES, zone=b"z\xff"),
     "a zone that is a letter": of("zoned", values=DATES, zone=b"q"),
     "a zone that is no offset": of("zoned", values=DATES, zone=b"o\1"),
@@ -175,7 +178,7 @@ WITH_PANDAS = {
     "a mask of numbers": of("masked", values=INTS, mask=INTS),
     "text in a file": of("text", values=["a"], storage="file", nan=False),
     "periods of 32 bits": of("periods", values=INTS.astype("i4"), freq=DAY),
-    "periods of half hours of a month": of("periods", values=INTS, freq=["SemiMonthEnd", 1, False, 9]),
+    "periods of half months": of("periods", values=INTS, freq=["SemiMonthEnd", 1, False, 9]),
     "intervals the wrong way": of(
         "intervals", left=RANGE, right=PandasValue(index(INTS - 1)), closed="left"
     ),

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pypods.errors import ProtocolError, ValueTransferError
+from pypods.errors import ValueTransferError
 from pypods.pods.codec import HostCodec
 from pypods.wire import arrays, pandas_arrivals, pandas_values
 from pypods.wire.arena import Arena
@@ -372,7 +372,7 @@ def large_frame():
             "codes": pd.Categorical.from_codes(np.arange(rows) % 300, range(300)),
             "period": pd.period_range("1900", periods=rows, freq="D"),
             "interval": pd.interval_range(0, rows),
-            "text": ["text %d" % row for row in range(rows)],
+            "text": [f"text {row}" for row in range(rows)],
         }
     )
 

@@ -404,12 +404,14 @@ def _rebuild_interval(pandas: Any, content: Any) -> Any:
 
 
 def _rebuild_zone(pandas: Any, data: bytes) -> Any:
-    """Return a zone, of the library that the sender has it from if that is here."""
-    if data[:1] not in (b"p", b"z"):
+    """Return a zone: pandas' own choice is this pandas' own, another's library stays if it can."""
+    if data[:1] not in (b"k", b"p", b"z"):
         return rebuild_zone(data)
     key = data[1:].decode("ascii")
-    if _ZONE_KEY.fullmatch(key) is None:
+    if _ZONE_KEY.fullmatch(key) is None or key.startswith("dateutil"):
         raise ProtocolError(f"there is no zone {key!r:.80}")
+    if data[:1] == b"k":
+        return pandas.DatetimeTZDtype(tz=key).tz
     pytz = _find_pytz()
     # Pandas 1.x knows zoneinfo in part only.
     if pytz is not None and (data[:1] == b"p" or _major(pandas) < 2):

@@ -317,7 +317,7 @@ def _moment(kind: str, unit: str, number: int, zone: bytes = b"") -> Any:
             if not zone:
                 return datetime(1970, 1, 1) + duration  # noqa: DTZ001 - it has no zone
             moment = datetime(1970, 1, 1, tzinfo=timezone.utc) + duration
-            return moment.astimezone(rebuild_zone(b"z" + zone[1:] if zone[:1] == b"p" else zone))
+            return moment.astimezone(rebuild_zone(b"z" + zone[1:] if zone[:1] in b"kp" else zone))
     except OverflowError:
         pass
     letter = "m" if kind == "Timedelta" else "M"

@@ -26,9 +26,10 @@ intervals     left, right (each an index), closed
 ============  ====================================================================================
 
 ``values`` are an array of NumPy or one of the last seven; those of a block that has several
-positions are an array of two dimensions, a row for each column. A ``zone`` is empty or a letter and
-a key, as of a datetime; ``p`` is a key of pytz. A ``freq`` is None or an array: the name of a class
-in ``OFFSETS``, how many, whether normalized, then what the class is given: the names of
+positions are an array of two dimensions, a row for each column. A ``zone`` is as of a datetime, or
+``k`` and a key, of the library that the pandas at hand uses of its own accord (pytz before 3, then
+zoneinfo), or ``p`` and a key of pytz that was asked for. A ``freq`` is None or an array: the name
+of a class in ``OFFSETS``, how many, whether normalized, then what the class is given. The names of
 frequencies differ between the versions of pandas, those of the classes do not.
 """
 
@@ -317,8 +318,12 @@ def _reduce_interval(value: Any) -> Any:
 
 
 def _reduce_zone(zone: Any) -> bytes:
-    if type(zone).__module__.partition(".")[0] == "pytz" and zone.zone is not None:
-        return b"p" + zone.zone.encode()  # type: ignore[no-any-return]
+    """Return the bytes of a zone, which tell one of pandas' own choice from one of the user's."""
+    own = "zoneinfo" if int(sys.modules["pandas"].__version__.partition(".")[0]) >= 3 else "pytz"
+    library = type(zone).__module__.partition(".")[0]
+    key = getattr(zone, "zone" if library == "pytz" else "key", None)
+    if library in ("pytz", own) and key is not None:
+        return (b"k" if library == own else b"p") + key.encode()  # type: ignore[no-any-return]
     data: bytes = reduce_zone(zone, "a value")
     return data
 
