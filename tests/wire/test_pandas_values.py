@@ -438,7 +438,7 @@ class Subclass(pd.DataFrame):
 @pytest.mark.parametrize(
     ("value", "place", "reason"),
     [
-        (Subclass({"a": [1]}), "v", "Subclass cannot cross"),
+        (Subclass({"a": [1]}), "v", "Subclass cannot cross by value: it is more than a DataFrame"),
         (pd.DataFrame({"a": [1], "b": pd.arrays.SparseArray([0])}), 'v["b"]', "sparse.to_dense"),
         (pd.Series([1], dtype="int64[pyarrow]"), "v", "astype"),
         (pd.DataFrame({"a": [1], 3: [{"x": [object()]}]}), 'v[3][0]["x"][0]', "object"),

@@ -56,19 +56,30 @@ _NAN = pack("<d", float("nan"))
 
 
 def find_reducer(cls: Any) -> Any:
-    """Return the reducer of one of pandas' own classes, or None; a subclass has none."""
-    pandas = sys.modules.get("pandas")
+    """Return the reducer of a class of pandas, or None; a subclass has one that refuses it."""
+    pandas = sys.modules["pandas"]
     name = cls.__name__
-    reducer = _REDUCERS.get(name)
-    if reducer is None:
-        return None
-    for holder in (pandas, getattr(pandas, "arrays", None), sys.modules.get(cls.__module__)):
-        # Those of pandas 1.x for numbers only where they are: their names here are deprecated.
-        if name in _NUMBER_INDEXES and holder is pandas:
-            continue
-        if getattr(holder, name, None) is cls:
-            return reducer
+    if name in _REDUCERS and cls.__module__.partition(".")[0] == "pandas":
+        for holder in (pandas, getattr(pandas, "arrays", None), sys.modules.get(cls.__module__)):
+            # Those of pandas 1.x for numbers only where they are: their names here are deprecated.
+            if name in _NUMBER_INDEXES and holder is pandas:
+                continue
+            if getattr(holder, name, None) is cls:
+                return _REDUCERS[name]
+    for base in ("DataFrame", "Series", "Index"):
+        # Absent while another thread imports pandas.
+        if issubclass(cls, getattr(pandas, base, ())):
+            return _refuse_subclass
     return None
+
+
+def _refuse_subclass(value: Any) -> Any:
+    cls = type(value)
+    base = next(each.__name__ for each in cls.__mro__ if each.__name__ in _REDUCERS)
+    raise ValueTransferError(
+        f"{cls.__module__}.{cls.__qualname__} cannot cross by value: it is more than a {base}; "
+        f"pass pandas.{base}(…) of it"
+    )
 
 
 def named_step(error: ValueTransferError, content: Any) -> ValueTransferError:

@@ -238,11 +238,6 @@ def _find_reducer(cls: Any) -> Any:
     if known is not None and getattr(sys.modules.get(cls.__module__), cls.__name__, None) is cls:
         _REDUCERS[cls] = known
         return known
-    if cls.__module__.partition(".")[0] == "pandas":
-        known = _pandas_values().find_reducer(cls)
-        if known is not None:
-            _REDUCERS[cls] = known
-            return known
     if issubclass(cls, tuple) and isinstance(getattr(cls, "_fields", None), tuple):
         return _reduce_namedtuple
     enum = sys.modules.get("enum")
@@ -250,6 +245,11 @@ def _find_reducer(cls: Any) -> Any:
         return _reduce_enum
     if "__dataclass_fields__" in cls.__dict__ and not issubclass(cls, _HOLDS_MORE_THAN_FIELDS):
         return _reduce_dataclass
+    if "pandas" in sys.modules:
+        known = _pandas_values().find_reducer(cls)
+        if known is not None:
+            _REDUCERS[cls] = known
+            return known
     numpy = sys.modules.get("numpy")
     if numpy is not None and cls.__module__ == "numpy" and issubclass(cls, numpy.generic):
         return _arrays().reduce_scalar
