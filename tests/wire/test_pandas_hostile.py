@@ -19,7 +19,7 @@ INTS = np.arange(3)
 DATES = np.array([1, 2, 3], "M8[ns]")
 RANGE = PandasValue({"type": "RangeIndex", "start": 0, "stop": 3, "step": 1, "name": None})
 NAMES = PandasValue({"type": "RangeIndex", "start": 0, "stop": 2, "step": 1, "name": None})
-OBJECTS = PandasValue({"type": "objects", "values": [1, 2, 3], "missing": None})
+OBJECTS = {"type": "objects", "values": [1, 2, 3], "missing": None}
 DAY = ["Day", 1, False]
 
 
@@ -88,7 +88,13 @@ ALWAYS = {
     "a flag that is none": frame(unique_labels=1),
     "a series of two dimensions": series(values=np.ones((3, 3))),
     "a series of another length": series(values=np.arange(4)),
-    "a series of a scalar": series(values=PandasValue(of("NA"))),
+    "a series of a scalar": series(values=of("NA")),
+    "a series of a series": series(values=series()),
+    "a series of an object": series(values=PandasValue(OBJECTS)),
+    "a frame of a wrong array": frame(blocks=[[[0], of("masked", values=INTS)], [[1], INTS]]),
+    "a frame of a wrong code": frame(
+        blocks=[[[0], of("categorical", codes=INTS, categories=NAMES, ordered=True)], [[1], INTS]]
+    ),
     "an index of an index": index(values=RANGE),
     "an index of a text": index(values="abc"),
     "a frequency that is none": index(DATES, freq=["Second"]),

@@ -470,6 +470,57 @@ def test_an_attribute_that_cannot_cross_is_named():
     assert caught.value.place == 'v.attrs["k"][0]'
 
 
+def test_a_column_that_cannot_arrive_is_named():
+    value = pd.DataFrame({"a": [1], "b": pd.Series(["x"], dtype="string"), 3: DAYS[:1]})
+    value["zone"] = pd.DatetimeIndex(["2024-01-01"], tz=PARIS)
+    encoded = encode_document({"v": value}).replace(b"kEurope/Paris", b"kEurope/Saris")
+    with pytest.raises(
+        ValueTransferError, match=r"pandas 3\S+ refuses it .*Europe/Saris"
+    ) as caught:
+        decode_document(encoded)
+    assert caught.value.place == '["zone"]'
+    encoded = encode_document({"v": value["zone"]}).replace(b"kEurope/Paris", b"zEurope/Saris")
+    with pytest.raises(ValueTransferError, match="no such zone"):
+        decode_document(encoded)
+
+
+def test_text_arrives_as_the_text_that_this_pandas_has(monkeypatch):
+    text = pd.Series(["a", None], dtype=pd.StringDtype("pyarrow", na_value=np.nan))
+    encoded = encode_document({"v": text})
+    dtype = pd.StringDtype
+
+    def without_pyarrow(storage="python", **options):
+        if storage == "pyarrow":
+            raise ImportError("no pyarrow")
+        return dtype(storage, **options)
+
+    def without_nan():
+        return dtype("python")
+
+    monkeypatch.setattr(pd, "StringDtype", without_pyarrow)
+    assert decode_document(encoded)["v"].dtype == dtype("python", na_value=np.nan)
+    monkeypatch.setattr(pd, "StringDtype", without_nan)
+    back = decode_document(encoded)["v"]
+    assert back.dtype == object
+    assert back.tolist() == ["a", np.nan]
+
+
+def test_pandas_1_has_nanoseconds_alone():
+    class Pandas:
+        __version__ = "1.5.3"
+
+    for kind in ("M8", "m8"):
+        values = np.array([-1, 0, 1, "NaT"], f"{kind}[s]")
+        converted = pandas_arrivals._in_unit(Pandas, values)
+        assert converted.dtype == f"{kind}[ns]"
+        assert (converted.astype(values.dtype).view("i8") == values.view("i8")).all()
+        for number in (2**40, -(2**40), 2**62, -(2**63) + 1):
+            with pytest.raises(ValueTransferError, match=r"pandas 1\.5\.3 has nanoseconds alone"):
+                pandas_arrivals._in_unit(Pandas, np.array([0, number], f"{kind}[s]"))
+    assert pandas_arrivals._holds(Pandas, np.dtype("i8"), np.dtype("i1"))
+    assert not pandas_arrivals._holds(Pandas, np.dtype("f8"), np.dtype(np.longdouble))
+
+
 def test_a_frame_kept_otherwise_crosses_column_by_column(monkeypatch):
     value = pd.DataFrame({"a": [1.0, 2.0], "b": ["x", None], "c": [3.0, 4.0], "d": DAYS[:2]})
 
@@ -567,6 +618,7 @@ def test_without_pandas_indexes_are_lists(without_pandas):
     assert without_pandas(pd.RangeIndex(3, 9, 2)).tolist() == [3, 5, 7]
     days = without_pandas(DAYS.array).tolist()
     assert days == without_pandas(DAYS).tolist() == PLAIN["datetime s"]
+    assert repr(without_pandas(pd.array(["a"]))) == "<text of 1 items, without pandas>"
     text = repr(without_pandas(pd.Series([1], index=["x"], dtype="i2")))
     assert text == ("<Series of 1 <i2 items, without pandas>" if "<i2" in text else
                     "<Series of 1 int16 items, without pandas>")  # fmt: skip

@@ -19,7 +19,7 @@ import sys
 from pypods.errors import ProtocolError, ValueTransferError
 from pypods.wire.arrays import find_numpy
 from pypods.wire.context import SHARED_MINIMUM_BYTES
-from pypods.wire.pandas_contents import MISSING, UNITS, check_blocks, check_content
+from pypods.wire.pandas_contents import ARRAYS, MISSING, UNITS, check_blocks, check_content
 from pypods.wire.pandas_stand_ins import PandasValue
 from pypods.wire.values import rebuild_zone
 
@@ -74,11 +74,14 @@ def rebuild(content: Any) -> Any:
     except (ProtocolError, ValueTransferError):
         raise
     except Exception as exc:  # noqa: BLE001 - pandas raises anything, and a version its own
-        version = getattr(pandas, "__version__", "?")
-        raise ValueTransferError(
-            f"a {kind} cannot arrive here: pandas {version} refuses it "
-            f"({type(exc).__name__}: {exc!s:.200})"
-        ) from None
+        raise _refusal(pandas, f"a {kind}", exc) from None
+
+
+def _refusal(pandas: Any, what: str, exc: Exception) -> ValueTransferError:
+    return ValueTransferError(
+        f"{what} cannot arrive here: pandas {pandas.__version__} refuses it "
+        f"({type(exc).__name__}: {exc!s:.200})"
+    )
 
 
 def _major(pandas: Any) -> int:
@@ -110,10 +113,12 @@ _UNIT_STEPS = frozenset((unit, 1) for unit in UNITS)
 
 def _values(pandas: Any, value: Any, dimensions: int = 1, *, writable: bool = True) -> Any:
     """Return what a frame, a series or an index is made of: NumPy's array or pandas' own."""
-    if isinstance(value, pandas.api.extensions.ExtensionArray):
-        return value
-    array = _array(value, "biufcmMO", dimensions)
-    array = _in_unit(pandas, array)
+    if type(value) is dict:
+        kind = check_content(value)
+        if kind not in ARRAYS:
+            raise ProtocolError(f"a {kind} is no values")
+        return _REBUILDERS[kind](pandas, value)
+    array = _in_unit(pandas, _array(value, "biufcmM", dimensions))
     return _owned(pandas, array) if writable else array
 
 
@@ -153,8 +158,13 @@ def _rebuild_frame(pandas: Any, content: Any) -> Any:
             raise ProtocolError("a block is not positions and values")
         try:
             blocks.append([block[0], _values(pandas, block[1], 2)])
+        except ProtocolError:
+            raise
         except ValueTransferError as error:
             raise ValueTransferError(error.reason, _step(columns, block[0])) from None
+        except Exception as exc:  # noqa: BLE001 - as in rebuild, and here the column is known
+            reason = _refusal(pandas, "a column", exc).reason
+            raise ValueTransferError(reason, _step(columns, block[0])) from None
     check_blocks(blocks, len(columns), len(index))
     frame = _assemble(pandas, index, columns, blocks)
     return _finish(pandas, frame, content)

@@ -18,6 +18,7 @@ from pypods.wire.pandas_contents import (
     NOT_A_TIME,
     UNITS,
     check_blocks,
+    check_content,
 )
 from pypods.wire.values import rebuild_zone
 
@@ -59,7 +60,7 @@ class PandasValue:
             return (len(content["missing"]),)
         for name in ("values", "codes", "left", "index"):
             if name in content and kind != "Interval":
-                part = content[name][0] if kind == "MultiIndex" else content[name]
+                part = _part(content[name][0] if kind == "MultiIndex" else content[name])
                 return (len(part),) if type(part) is list else tuple(part.shape)
         raise TypeError(f"a {kind} has no length")
 
@@ -107,7 +108,7 @@ class PandasValue:
             parts = zip(content["levels"], content["codes"])
             return list(zip(*(_pick(level.tolist(), _plain(codes)) for level, codes in parts)))
         if kind in ("Series", "Index"):
-            return _plain(content["values"])
+            return _plain(_part(content["values"]))
         if kind == "array":
             return content["index"].tolist()  # type: ignore[no-any-return]
         if kind in ARRAYS:
@@ -130,7 +131,8 @@ class PandasValue:
 
     def _columns_in_order(self) -> list[tuple[Any, int | None]]:
         places: dict[int, tuple[Any, int | None]] = {}
-        for positions, values in self.content["blocks"]:
+        for positions, part in self.content["blocks"]:
+            values = _part(part)
             for row, position in enumerate(positions):
                 places[position] = values, row if len(values.shape) == 2 else None
         return [places[position] for position in range(len(places))]
@@ -158,7 +160,8 @@ class PandasValue:
             shown = ", ".join([*names, *(["…"] if count > len(names) else [])])
             return f"<DataFrame of {rows} rows: {shown}; without pandas>"
         if "index" in self.content or kind in INDEXES or kind in ARRAYS:
-            dtype = _dtype_name(self.content["values"]) + " " if "values" in self.content else ""
+            values = _part(self.content.get("values"))
+            dtype = "" if values is None or type(values) is list else _dtype_name(values) + " "
             return f"<{kind} of {len(self)} {dtype}items, without pandas>"
         inside = {name: each for name, each in self.content.items() if name != "type"}
         return f"<{kind} {inside!r:.80} without pandas>"
@@ -169,14 +172,13 @@ class PandasValue:
         if kind == "DataFrame":
             _expect(content["index"], INDEXES)
             _expect(content["columns"], INDEXES)
-            for _, values in content["blocks"]:
-                _expect_values(values)
-            check_blocks(content["blocks"], len(content["columns"]), len(content["index"]))
+            blocks = [[places, _expect_values(values)] for places, values in content["blocks"]]
+            check_blocks(blocks, len(content["columns"]), len(content["index"]))
         elif kind in ("Series", "Index"):
-            _expect_values(content["values"], dimensions=1)
+            values = _expect_values(content["values"], dimensions=1)
             if kind == "Series":
                 _expect(content["index"], INDEXES)
-                _same_length(content["values"], content["index"])
+                _same_length(values, content["index"])
         elif kind == "MultiIndex":
             _check_levels(content)
         elif kind == "array":
@@ -217,11 +219,21 @@ def _expect_array(part: Any) -> None:
         raise ProtocolError("an array of an object of pandas is none, or not of one dimension")
 
 
-def _expect_values(part: Any, dimensions: int = 2) -> None:
-    if not _is_array(part):
-        _expect(part, ARRAYS)
-    elif not 1 <= len(part.shape) <= dimensions:
-        raise ProtocolError("values of too many dimensions")
+def _expect_values(part: Any, dimensions: int = 2) -> Any:
+    """Return values that are right in themselves, as what has a shape."""
+    if type(part) is dict:
+        if check_content(part) not in ARRAYS:
+            raise ProtocolError("values of a type that is none of values")
+        value = PandasValue(part)
+        value.check()
+        return value
+    if not _is_array(part) or not 1 <= len(part.shape) <= dimensions:
+        raise ProtocolError("values are no array, or of too many dimensions")
+    return part
+
+
+def _part(values: Any) -> Any:
+    return PandasValue(values) if type(values) is dict else values
 
 
 def _same_length(one: Any, other: Any) -> None:

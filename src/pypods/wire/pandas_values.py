@@ -25,12 +25,12 @@ periods       values (an array of int64), freq
 intervals     left, right (each an index), closed
 ============  ====================================================================================
 
-``values`` are an array of NumPy or one of the last seven; those of a block that has several
-positions are an array of two dimensions, a row for each column. A ``zone`` is as of a datetime, or
-``k`` and a key, of the library that the pandas at hand uses of its own accord (pytz before 3, then
-zoneinfo), or ``p`` and a key of pytz that was asked for. A ``freq`` is None or an array: the name
-of a class in ``OFFSETS``, how many, whether normalized, then what the class is given. The names of
-frequencies differ between the versions of pandas, those of the classes do not.
+``values`` of the first ones are an array of NumPy or a document of the last seven; those of a block
+that has several positions are an array of two dimensions, a row for each column. A ``zone`` is as
+of a datetime, or ``k`` and a key, of the library that the pandas at hand uses of its own accord
+(pytz before 3, then zoneinfo), or ``p`` and a key of pytz that was asked for. A ``freq`` is None or
+an array: the name of a class in ``OFFSETS``, how many, whether normalized, then what the class is
+given. The names of frequencies differ between the versions of pandas, those of the classes do not.
 """
 
 from __future__ import annotations
@@ -41,7 +41,6 @@ from struct import pack
 
 from pypods.errors import ValueTransferError
 from pypods.wire.pandas_contents import MISSING, OFFSETS
-from pypods.wire.pandas_stand_ins import PandasValue
 from pypods.wire.values import reduce_zone, shown
 
 TYPE_CHECKING = False  # As typing has it, without importing typing into every worker.
@@ -85,20 +84,29 @@ def _refuse_subclass(value: Any) -> Any:
 def named_step(error: ValueTransferError, content: Any) -> ValueTransferError:
     """Turn the place in a content into the place in the value: a column by its label."""
     place = error.place
-    kind = content["type"]
-    if kind == "DataFrame" and place.startswith('["blocks"]'):
+    if place.startswith('["blocks"]'):
         block, _, rest = place[len('["blocks"][') :].partition("]")
-        positions = content["blocks"][int(block)][0]
-        place = column_step(content["columns"], positions[0]) + rest[len("[1]") :]
-    elif kind == "objects" and place.startswith('["values"]['):
-        number, _, rest = place[len('["values"][') :].partition("]")
-        place = f"[{_row_of(int(number), content['missing'])}]{rest}"
-    elif place.startswith('["values"]'):
+        positions, values = content["blocks"][int(block)]
+        step = column_step(content["columns"], positions[0])
+        place = step + _values_step(values, rest[len("[1]") :])
+    elif place.startswith('["values"]') and content["type"] in ("Series", "Index"):
+        place = _values_step(content["values"], place[len('["values"]') :])
+    else:
+        place = _values_step(content, place)
+    return ValueTransferError(error.reason, place)
+
+
+def _values_step(content: Any, place: str) -> str:
+    """Turn the place in the content of an array into the place in the array."""
+    if type(content) is dict and place.startswith('["values"]'):
         place = place[len('["values"]') :]
+        if content["type"] == "objects" and place:
+            number, _, rest = place[1:].partition("]")
+            place = f"[{_row_of(int(number), content['missing'])}]{rest}"
     elif place.startswith('["'):
         name, _, rest = place[2:].partition('"]')
         place = f".{name}{rest}"
-    return ValueTransferError(error.reason, place)
+    return place
 
 
 def column_step(columns: Any, position: int) -> str:
@@ -203,7 +211,7 @@ def _reduce_multi_index(index: Any) -> Any:
 
 
 def _reduce_values(array: Any) -> Any:
-    """Return an array as a content has it: NumPy's own, or what stands for pandas'."""
+    """Return an array as a content has it: NumPy's own, or a document."""
     numpy, pandas = sys.modules["numpy"], sys.modules["pandas"]
     dtype = array.dtype
     if type(dtype).__name__ in _WRAPPERS:
@@ -218,7 +226,7 @@ def _reduce_values(array: Any) -> Any:
         cls = type(dtype)
         reducer = _ARRAY_REDUCERS.get(cls.__name__)
         if reducer is not None and getattr(pandas, cls.__name__, None) is cls:
-            return PandasValue(reducer(array))
+            return reducer(array)
     advice = _ADVICE.get(type(dtype).__name__, "")
     raise ValueTransferError(f"values of dtype {dtype} cannot cross by value{advice}")
 
@@ -229,12 +237,12 @@ def _reduce_objects(values: Any) -> Any:
     objects = values.tolist()
     rows = pandas.isna(values).nonzero()[0].tolist()
     if not rows:
-        return PandasValue({"type": "objects", "values": objects, "missing": None})
+        return {"type": "objects", "values": objects, "missing": None}
     codes = bytearray(len(objects))
     for row in rows:
         codes[row] = _missing_code(pandas, objects[row])
     present = [value for value, code in zip(objects, codes) if not code]
-    return PandasValue({"type": "objects", "values": present, "missing": bytes(codes)})
+    return {"type": "objects", "values": present, "missing": bytes(codes)}
 
 
 def _missing_code(pandas: Any, value: Any) -> int:
