@@ -225,7 +225,7 @@ EXAMPLES = [
 ENCODED = [encode_document({"v": value}) for value in EXAMPLES]
 
 
-@settings(max_examples=400, deadline=None, derandomize=True)
+@settings(max_examples=300, deadline=None, derandomize=True)
 @given(st.sampled_from(ENCODED), st.data())
 def test_bytes_that_were_changed_on_the_way_do_no_harm(encoded, data):
     changed = bytearray(encoded)
