@@ -374,7 +374,7 @@ def test_a_scalar_whose_parts_do_not_fit_is_refused():
 @pytest.fixture
 def no_numpy(monkeypatch):
     """Let NumPy be found nowhere while a value arrives."""
-    monkeypatch.setattr(arrays, "_find_numpy", lambda: None)
+    monkeypatch.setattr(arrays, "find_numpy", lambda: None)
     # What was learnt with it, a side without it does not know.
     monkeypatch.setattr(arrays, "_known_dtypes", {})
 
@@ -384,7 +384,7 @@ def no_numpy(monkeypatch):
 )
 def test_without_numpy_an_array_has_a_stand_in_that_becomes_it_again(value, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr(arrays, "_find_numpy", lambda: None)
+        patch.setattr(arrays, "find_numpy", lambda: None)
         stand_in = cross_inline(value)
         again = cross_inline(stand_in)
     assert type(stand_in) is ArrayValue
@@ -440,7 +440,7 @@ def test_a_stand_in_of_a_scalar_is_a_number(no_numpy):
 @pytest.mark.parametrize("value", SCALARS, ids=show)
 def test_a_stand_in_of_a_scalar_becomes_it_again(value, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr(arrays, "_find_numpy", lambda: None)
+        patch.setattr(arrays, "find_numpy", lambda: None)
         stand_in = cross_inline(value)
     back = cross_inline(stand_in)
     assert type(back) is type(value)

@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 
 import bson
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 
@@ -43,6 +44,7 @@ NAMES = {
     "bson": bson,
     "numpy": np,
     "pyarrow": pa,
+    "pandas": pd,
     "array": array,
     "Decimal": Decimal,
     "Fraction": Fraction,
@@ -126,6 +128,20 @@ def test_the_numbers_of_an_arrow_array_are_those_that_the_page_shows():
     (((packed,), data),) = content["groups"]
     assert list(array("q", packed)) == list(map(int, shown.split()))
     assert (data[0], data[64]) == (0b01, 1)
+
+
+def test_every_type_of_pandas_is_shown():
+    from pypods.wire.pandas_contents import _FIELDS, OFFSETS
+
+    section = TEXT.partition("An **object of pandas**")[2].partition("**Enum members")[0]
+    rows = re.findall(r"^\| (`.*?`) \| (.*?) \|$", section, re.MULTILINE)
+    shown = {
+        name: re.findall(r"`(\w+)`", fields)
+        for names, fields in rows
+        for name in re.findall(r"`(\w+)`", names)
+    }
+    assert shown == {name: list(fields) for name, fields in _FIELDS.items()}
+    assert {name for name in OFFSETS if f"`{name}`" in section} == set(OFFSETS)
 
 
 def test_the_limits_are_those_of_the_code():

@@ -27,14 +27,22 @@ TYPE_CHECKING = False  # As typing has it, without importing typing into every w
 if TYPE_CHECKING:
     from typing import Any
 
-__all__ = ["ArrayValue", "ScalarValue", "rebuild_ndarray", "rebuild_scalar", "reduce_ndarray"]
+__all__ = [
+    "STRUCT_CODES",
+    "ArrayValue",
+    "ScalarValue",
+    "find_numpy",
+    "rebuild_ndarray",
+    "rebuild_scalar",
+    "reduce_ndarray",
+]
 
 MAX_ITEM_BYTES = 2**31 - 1
 MAX_FIELDS = 4096
 MAX_DTYPE_DEPTH = 16
 _KINDS = frozenset("biufcmMSUV")
 _STRUCTURE_KEYS = ["names", "formats", "offsets", "titles", "itemsize", "aligned"]
-_STRUCT_CODES = {
+STRUCT_CODES = {
     "b1": "?",
     "i1": "b",
     "i2": "h",
@@ -115,7 +123,7 @@ class ScalarValue:
         if kind == "U":
             encoding = "utf-32-be" if order == ">" else "utf-32-le"
             return self.data.decode(encoding, "surrogatepass")
-        codes = _STRUCT_CODES.get(dtype[1:])
+        codes = STRUCT_CODES.get(dtype[1:])
         if codes is None:
             raise TypeError(f"without NumPy there is no value of dtype {self.dtype}")
         parts = Struct((">" if order == ">" else "<") + codes).unpack(self.data)
@@ -347,7 +355,7 @@ def _build_dtype(numpy: Any, description: Any) -> Any:
 _absent: list[str] = []
 
 
-def _find_numpy() -> Any:
+def find_numpy() -> Any:
     """Return NumPy where it can be imported, else None."""
     numpy = sys.modules.get("numpy")
     if numpy is None:
@@ -366,7 +374,7 @@ def rebuild_ndarray(content: Any, classes: Any) -> Any:
     data = as_view(content["data"], classes)
     if check_shape(shape) * _check_dtype(description) != data.nbytes or order not in ("C", "F"):
         raise ProtocolError("an array's dtype, shape and order do not fit its bytes")
-    numpy = _find_numpy()
+    numpy = find_numpy()
     if numpy is None:
         return ArrayValue(description, tuple(shape), order, data)
     try:
@@ -382,7 +390,7 @@ def rebuild_scalar(content: Any, classes: Any) -> Any:  # noqa: ARG001 - the tab
     data = bytes(content["data"]) if type(content["data"]) is memoryview else content["data"]
     if type(data) is not bytes or _check_dtype(description) != len(data):
         raise ProtocolError("a scalar's dtype does not fit its bytes")
-    numpy = _find_numpy()
+    numpy = find_numpy()
     if numpy is None:
         return ScalarValue(description, data)
     if type(description) is str and description[1] in "SU":

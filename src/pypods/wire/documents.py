@@ -225,6 +225,10 @@ def _encode_kind(key: bytes, value: Any, depth: int) -> bytes:
         try:
             return _binary(key, kind + _encode_dict(content, depth + 1))
         except ValueTransferError as error:
+            if kind == b"P":
+                from pypods.wire.pandas_values import named_step
+
+                raise named_step(error, content) from None
             raise _named_step(error) from None
     try:
         return _binary(key, kind + _encode_list(content, depth + 1))

@@ -33,6 +33,7 @@ B     large bytes, bytearray, data        bytes: a block of memory (see pypods.w
 v, a  memoryview, array.array             document: format and shape, or typecode; data
 A, g  NumPy's array, NumPy's scalars      document: dtype, shape, data (see pypods.wire.arrays)
 w     what speaks Arrow's interface       document: origin, form, type, groups (pypods.wire.arrow)
+P     pandas' frames, indexes, scalars …  document: type, … (see pypods.wire.pandas_values)
 k     function of the host               document: call, index, name
 h     iterator of the host               document: call, index, name
 G     generator of the pod               document: stream, name
@@ -71,13 +72,15 @@ __all__ = [
     "EnumMember",
     "Record",
     "rebuild",
+    "rebuild_zone",
     "reduce",
+    "reduce_zone",
     "shown",
 ]
 
 BYTES_KINDS = frozenset(b"ijubDdTExp.IB")
 ARRAY_KINDS = frozenset(b"tsfmorlqV")
-DOCUMENT_KINDS = frozenset(b"necRvaAgwkhG")
+DOCUMENT_KINDS = frozenset(b"necRvaAgwPkhG")
 
 MAX_SHOWN_CHARACTERS = 80
 MAX_NAMEDTUPLE_FIELDS = 4096
@@ -242,6 +245,11 @@ def _find_reducer(cls: Any) -> Any:
         return _reduce_enum
     if "__dataclass_fields__" in cls.__dict__ and not issubclass(cls, _HOLDS_MORE_THAN_FIELDS):
         return _reduce_dataclass
+    if "pandas" in sys.modules:
+        known = _pandas_values().find_reducer(cls)
+        if known is not None:
+            _REDUCERS[cls] = known
+            return known
     numpy = sys.modules.get("numpy")
     if numpy is not None and cls.__module__ == "numpy" and issubclass(cls, numpy.generic):
         return _arrays().reduce_scalar
@@ -267,7 +275,7 @@ def _reduce_int(value: Any) -> Any:
     return b"i", value.to_bytes(value.bit_length() // 8 + 1, "little", signed=True)
 
 
-def _reduce_zone(zone: Any, of: Any) -> Any:
+def reduce_zone(zone: Any, of: Any) -> Any:
     """Return the bytes of a tzinfo: nothing, a fixed offset, one with a name, or a zone's key."""
     if zone is None:
         return b""
@@ -305,13 +313,13 @@ def _reduce_datetime(value: Any) -> Any:
         value.second,
         value.microsecond,
         value.fold,
-    ) + _reduce_zone(value.tzinfo, "a datetime")
+    ) + reduce_zone(value.tzinfo, "a datetime")
 
 
 def _reduce_time(value: Any) -> Any:
     return b"T", _time.pack(
         value.hour, value.minute, value.second, value.microsecond, value.fold
-    ) + _reduce_zone(value.tzinfo, "a time")
+    ) + reduce_zone(value.tzinfo, "a time")
 
 
 def _reduce_pairs(kind: Any) -> Any:
@@ -410,6 +418,18 @@ def _arrow() -> Any:
 _ARROW_METHODS = ("__arrow_c_stream__", "__arrow_c_array__", "__arrow_c_schema__")
 
 
+def _pandas_values() -> Any:
+    from pypods.wire import pandas_values
+
+    return pandas_values
+
+
+def _pandas_arrivals() -> Any:
+    from pypods.wire import pandas_arrivals
+
+    return pandas_arrivals
+
+
 _reduce_dict = _reduce_pairs(b"m")
 
 _REDUCERS: dict[Any, Callable[[Any], Any]] = {
@@ -460,6 +480,7 @@ _REDUCERS_BY_NAME: dict[tuple[str, str], Callable[[Any], Any]] = {
         for name in ("ArrowSchemaValue", "ArrowValue", "ArrowArrayValue")
     },
     ("numpy", "ndarray"): lambda v: _arrays().reduce_ndarray(v),
+    ("pypods.wire.pandas_stand_ins", "PandasValue"): lambda v: (b"P", v.content),
 }
 for _letter, _name in _PATH_CLASSES.items():
     for _module in ("pathlib", "pathlib._local"):  # The second is where Python 3.13 defines them.
@@ -481,7 +502,8 @@ def rebuild(kind: Any, content: Any, classes: Any = NO_CLASSES) -> Any:
     return rebuilder(content, classes)
 
 
-def _rebuild_zone(data: Any) -> Any:
+def rebuild_zone(data: Any) -> Any:
+    """Return the tzinfo of its bytes, see ``reduce_zone``."""
     from datetime import timedelta, timezone
 
     if not data:
@@ -518,7 +540,7 @@ def _rebuild_datetime(data: Any, classes: Any) -> Any:
     from datetime import datetime
 
     year, month, day, hour, minute, second, microsecond, fold = _datetime.unpack_from(data)
-    zone = _rebuild_zone(data[_datetime.size :])
+    zone = rebuild_zone(data[_datetime.size :])
     return datetime(year, month, day, hour, minute, second, microsecond, zone, fold=fold)
 
 
@@ -532,7 +554,7 @@ def _rebuild_time(data: Any, classes: Any) -> Any:
     from datetime import time
 
     hour, minute, second, microsecond, fold = _time.unpack_from(data)
-    zone = _rebuild_zone(data[_time.size :])
+    zone = rebuild_zone(data[_time.size :])
     return time(hour, minute, second, microsecond, zone, fold=fold)
 
 
@@ -721,6 +743,7 @@ _REBUILDERS: dict[int, Callable[[Any, Any], Any]] = {
     ord("A"): lambda content, classes: _arrays().rebuild_ndarray(content, classes),
     ord("g"): lambda content, classes: _arrays().rebuild_scalar(content, classes),
     ord("w"): lambda content, classes: _arrow().rebuild_arrow(content, classes),
+    ord("P"): lambda content, classes: _pandas_arrivals().rebuild(content),
     ord("k"): lambda content, classes: classes.take_handle(ord("k"), content),
     ord("h"): lambda content, classes: classes.take_handle(ord("h"), content),
     ord("G"): lambda content, classes: classes.take_handle(ord("G"), content),
