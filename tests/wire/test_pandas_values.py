@@ -453,7 +453,7 @@ class Subclass(pd.DataFrame):
         (pd.Period("2024", freq="Y").freq, "v", "cannot cross"),
         (pd.DataFrame({"a": [1]}).groupby("a"), "v", "cannot cross"),
     ],
-    ids=lambda value: repr(value)[:40].replace("\n", " "),
+    ids=lambda value: value if isinstance(value, str) else type(value).__name__,
 )
 def test_what_cannot_cross_is_named(value, place, reason):
     with pytest.raises(ValueTransferError) as caught:
