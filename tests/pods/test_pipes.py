@@ -173,6 +173,9 @@ def test_sending_on_a_closed_side_is_the_end(ends: Ends) -> None:
     ends.pipes.close_stdin()
     with pytest.raises(EndOfPipeError):
         ends.pipes.send(FRAME)
+    ends.pipes.post(FRAME)
+    with pytest.raises(EndOfPipeError):
+        ends.pipes.flush(soon())
     assert ends.read() == b""
 
 

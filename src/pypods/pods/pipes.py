@@ -120,6 +120,8 @@ class PodPipes:
             self._send_rest(deadline)
 
     def _send_rest(self, deadline: float | None) -> None:
+        if self._stdin_fd < 0:  # Closed, to tell the worker that no more calls come.
+            raise EndOfPipeError
         poll = select.poll()
         poll.register(self._stdin_fd, select.POLLOUT)
         unsent = self._unsent
