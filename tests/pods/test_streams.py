@@ -5,19 +5,20 @@ from __future__ import annotations
 import asyncio
 import gc
 import itertools
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pypods.errors import PodCallError, PodDiedError, ValueTransferError
+from pypods.errors import PodCallError, PodDiedError, PodTimeoutError, ValueTransferError
 from pypods.pods.stream import MAX_BATCH_ITEMS, Stream
 
 LoadPod = Callable[..., Any]
 
 SOURCE = """
-import asyncio, os, time
+import asyncio, os, threading, time
 from pathlib import Path
 
 def same(x): return x
@@ -41,6 +42,22 @@ def large(n):
     for i in range(n): yield bytes([i]) * 300_000
 def in_a_dict(): return {"name": "x", "rows": (i for i in range(3)), "more": [i for i in range(2)]}
 def wrong_beside(path): return [count(3, path), object()]
+def late(path):
+    try: time.sleep(60)
+    except KeyboardInterrupt: pass
+    stream = count(3, path)
+    next(stream)
+    return {"stream": stream, "large": b"x" * 100_000}
+def ends_badly():
+    try: yield 1; yield 2
+    finally: raise ValueError("in the finally")
+def pauses(n, path):
+    try:
+        for i in range(n): yield i
+        time.sleep(0.5)
+        yield n
+    finally: Path(path).write_text("closed")
+def threads(): return sorted(each.name for each in threading.enumerate())
 def die_at(n):
     yield from range(n)
     os._exit(7)
@@ -235,3 +252,54 @@ def test_a_file_is_pulled_line_by_line(pod, tmp_path: Path):
     (tmp_path / "lines").write_text("a\nb\n")
     with (tmp_path / "lines").open() as lines:
         assert pod.first(lines, 9) == ["a\n", "b\n"]
+
+
+# What nobody holds any more ---------------------------------------------------------------------
+
+
+def wait_until_closed(pod: Any, path: Path) -> None:
+    """Let calls, which carry what there is to tell, go on until the generator is closed."""
+    deadline = time.monotonic() + 20
+    while not path.exists() and time.monotonic() < deadline:
+        pod.same(1)
+        time.sleep(0.01)
+    assert path.read_text() == "closed"
+
+
+@pytest.mark.parametrize("how", ["timeout", "cancel"])
+def test_a_stream_in_an_answer_that_comes_too_late_is_closed(bare_pod, tmp_path, how):
+    pod = bare_pod(SOURCE)
+    if how == "timeout":
+        with pytest.raises(PodTimeoutError):
+            pod.late.options(timeout=0.2)(str(tmp_path / "path"))
+    else:
+        future = pod.late.submit(str(tmp_path / "path"))
+        time.sleep(0.2)
+        assert future.cancel()
+    wait_until_closed(pod, tmp_path / "path")
+
+
+def test_what_a_finally_raises_when_nobody_holds_the_stream_is_printed(bare_loader, caplog):
+    caplog.set_level(0)
+    loader = bare_loader(SOURCE)
+    pod = loader.load_pod()
+    pid = loader.pid
+    stream = pod.ends_badly()
+    assert next(stream) == 1
+    del stream
+    gc.collect()
+    assert [pod.same(n) for n in range(3)] == [0, 1, 2]
+    assert loader.pid == pid
+    loader.unload_pod()
+    assert "in the finally" in caplog.text
+
+
+def test_a_stream_dropped_while_it_runs_stops_no_thread_of_the_pod(bare_pod, tmp_path):
+    pod = bare_pod(SOURCE, threads=2)
+    stream = pod.pauses(1000, str(tmp_path / "path"))
+    while stream._count < 512:  # Then a batch is under way that it pauses in.
+        next(stream)
+    del stream
+    gc.collect()
+    wait_until_closed(pod, tmp_path / "path")
+    assert pod.threads() == ["MainThread", "pypods-call-0", "pypods-call-1", "pypods-reader"]

@@ -29,6 +29,7 @@ from pypods.pods.handles import Handles
 from pypods.pods.output import PodOutput
 from pypods.pods.pipes import DeadlineError, EndOfPipeError, PodPipes
 from pypods.pods.process import PodProcess
+from pypods.wire.documents import KIND_SUBTYPE
 from pypods.wire.documents import encode_document as encode_in_standard_library
 from pypods.wire.envelopes import (
     NO_ARGUMENTS,
@@ -61,6 +62,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Session"]
 
+#: In every frame with a stream: the binary's subtype and the kind.
+STREAM_MARK = bytes([KIND_SUBTYPE]) + b"G"
 #: How long an interrupted call may take to yield before its pod is stopped.
 INTERRUPT_GRACE_SECONDS = 2.0
 #: How often it is looked at meanwhile whether it is this call that keeps the pod busy.
@@ -446,6 +449,11 @@ class Session:
 
     def _drop(self, reply: bytes) -> None:
         """Let go of a reply that nobody waits for any more."""
+        if STREAM_MARK in reply:
+            # As an object that nobody holds, a stream closes its generator in the pod.
+            with contextlib.suppress(ProtocolError, ValueTransferError):
+                self._handles.decode_reply(reply, None, None)
+                return
         if self.shared is not None:
             self.shared.discard(reply)
 

@@ -12,6 +12,7 @@ import _signal as signal  # type: ignore[import-not-found]
 import os
 import sys
 from _thread import get_ident
+from itertools import count
 
 from pypods.errors import ProtocolError, ValueTransferError
 from pypods.wire.channel import Channel
@@ -68,7 +69,8 @@ class Server:
         #: Frames that were read while a call was asking its caller something.
         self._backlog: list[bytes] = []
         self._concurrency: Concurrency | None = None
-        self._next_ask = 1
+        # Several threads may ask at once, and none may get another's number.
+        self._next_ask = count(1).__next__
         self._shared: SharedMemory | None = classes.shared
         self._remembered: dict[bytes, Callable[..., Any]] = {}
         #: The id of the call that runs, 0 for none: whom an interrupt is for.
@@ -347,8 +349,7 @@ class Server:
         number = self._current if concurrency is None else concurrency.current_call(owner)
         if not number:
             raise RuntimeError("no call runs here in which the host could be asked")
-        ask = self._next_ask
-        self._next_ask += 1
+        ask = self._next_ask()
         document = {"kind": kind, "ask": ask, "owner": owner, **request}
         if self._shared is None:
             encoded = encode_document(document)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from _thread import allocate_lock, get_ident
 from time import monotonic
 
 from pypods.errors import ValueTransferError
@@ -35,18 +36,23 @@ class Streams:
 
     def __init__(self) -> None:
         self._generators: dict[int, Any] = {}
+        #: Which thread exported each of them.
+        self._threads: dict[int, int] = {}
         #: Heavy items that ended a batch, and are the next one.
         self._held_back: dict[int, Any] = {}
         self._next_number = 1
+        self._lock = allocate_lock()
 
     def export(self, value: Any) -> tuple[bytes, dict[str, Any]] | None:
         """Return the kind and content of a generator, which the host then holds; else None."""
         cls = type(value)
         if cls is not _GENERATOR and cls is not _ASYNC_GENERATOR:
             return None
-        number = self._next_number
-        self._next_number += 1
+        with self._lock:  # Several threads may export at once.
+            number = self._next_number
+            self._next_number += 1
         self._generators[number] = value
+        self._threads[number] = get_ident()
         return b"G", {"stream": number, "name": value.__qualname__}
 
     def more(self, number: int, count: int) -> Any:
@@ -73,9 +79,9 @@ class Streams:
                 elif monotonic() >= until:
                     return _batch(items)
         except BaseException as exc:  # noqa: BLE001 - it arrives at its place in the stream
-            del self._generators[number]
+            self._remove(number)
             return _batch(items, done=True, error=describe_failure(exc))
-        del self._generators[number]
+        self._remove(number)
         return _batch(items, done=True)
 
     async def _more_async(self, number: int, generator: Any, count: int) -> Any:
@@ -93,9 +99,9 @@ class Streams:
                 if len(items) >= count or monotonic() >= until:
                     return _batch(items, full=len(items) >= count)
         except BaseException as exc:  # noqa: BLE001 - it arrives at its place in the stream
-            del self._generators[number]
+            self._remove(number)
             return _batch(items, done=True, error=describe_failure(exc))
-        del self._generators[number]
+        self._remove(number)
         return _batch(items, done=True)
 
     def _end_batch(self, number: int, items: list[Any], item: Any) -> dict[str, Any]:
@@ -108,8 +114,7 @@ class Streams:
 
     def close(self, number: int) -> Any:
         """Close a generator, so that its ``finally`` runs; of an async one, a coroutine."""
-        self._held_back.pop(number, None)
-        generator = self._generators.pop(number, None)
+        generator = self._remove(number)
         if generator is None:
             return None
         if type(generator) is _ASYNC_GENERATOR:
@@ -118,9 +123,11 @@ class Streams:
         return None
 
     def forget_since(self, number: int) -> None:
-        """Close the generators exported from a number on: their answer could not be sent."""
-        for each in [held for held in self._generators if held >= number]:
-            self.forget(each)
+        """Let go of what this thread exported from a number on: its answer could not be sent."""
+        thread = get_ident()
+        for each, its_thread in list(self._threads.items()):
+            if each >= number and its_thread == thread:
+                self.forget(each)
 
     def cut_short(self, number: int, items: list[Any]) -> dict[str, Any]:
         """Return the batch of those items that can cross, up to the first that cannot.
@@ -138,11 +145,17 @@ class Streams:
         return _batch(items)
 
     def forget(self, number: int) -> None:
-        """Close a generator that nobody can take from any more."""
+        """Let go of a generator that nobody can take from any more, which closes it.
+
+        If it runs on another thread just now, that is when it stops. What its ``finally`` raises
+        is nobody's, so Python prints it.
+        """
+        self._remove(number)
+
+    def _remove(self, number: int) -> Any:
         self._held_back.pop(number, None)
-        generator = self._generators.pop(number, None)
-        if type(generator) is _GENERATOR:
-            generator.close()
+        self._threads.pop(number, None)
+        return self._generators.pop(number, None)
 
     @property
     def next_number(self) -> int:
