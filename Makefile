@@ -15,7 +15,7 @@ PINS := requirements/run.txt requirements/dev.txt
 export UV_PYTHON_DOWNLOADS ?= never
 export UV_NO_PROGRESS ?= 1
 
-.PHONY: help demo test check format-check lint types layers fmt pins bench clean
+.PHONY: help demo test soak check format-check lint types layers fmt pins bench clean
 
 help: ## Say what can be typed
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -26,6 +26,13 @@ demo: .venv/run-ready ## Use two database drivers that no single environment can
 test: .venv/ready ## Run the tests, with branch coverage (TESTS="-k name" for some)
 	@$(BIN)/python -m pytest --numprocesses=auto --dist=loadfile \
 	  --cov --cov-report=term --cov-fail-under=0 $(TESTS)
+
+# Passed tests print their seeds too (-rP); a seed is given back as PYPODS_TEST_CHAOS_SEED.
+soak: .venv/ready ## Run the races in full: 64 x 10,000 calls, minutes of chaos, hundreds of kills
+	@PYPODS_TEST_CALLS=$${PYPODS_TEST_CALLS:-10000} PYPODS_TEST_KILLS=$${PYPODS_TEST_KILLS:-50} \
+	  PYPODS_TEST_CHAOS_SECONDS=$${PYPODS_TEST_CHAOS_SECONDS:-60} \
+	  $(BIN)/python -m pytest -rP tests/pods/test_races.py tests/pods/test_chaos.py \
+	  tests/pods/test_kills.py tests/pods/test_host_death.py $(TESTS)
 
 check: .venv/ready ## What CI runs: format, lint, types, layers, tests, coverage
 	@$(MAKE) format-check lint types layers

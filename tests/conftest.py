@@ -141,6 +141,14 @@ def each_python(request: pytest.FixtureRequest, find_python: Callable[[str], Pat
     return find_python(request.param)
 
 
+@pytest.fixture(
+    scope="session", params=sorted({PYTHONS[0], PYTHONS[-1]}), ids=lambda each: f"python{each}"
+)
+def outer_python(request: pytest.FixtureRequest, find_python: Callable[[str], Path]) -> Path:
+    """Run the test with the oldest and with the newest Python a pod may have."""
+    return find_python(request.param)
+
+
 @pytest.fixture(scope="session")
 def repository() -> Path:
     """Return the folder of the repository."""

@@ -59,10 +59,10 @@ def only_wheels(wheels: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 class BareLoader(PodLoader):
-    """A loader whose pods run on this interpreter: where an environment is not the point."""
+    """A loader whose pods run on an interpreter as it is: where an environment is not the point."""
 
     def _prepare(self) -> Environment:
-        python = Path(sys.executable)
+        python = Path(self._python or sys.executable)
         return Environment(python=python, venv=python.parent.parent, version=sys.version_info[:3])
 
 

@@ -18,6 +18,9 @@ LoadPod = Callable[..., Any]
 
 #: Far more than the two seconds it may take, so that a busy machine fails no test.
 PATIENCE_SECONDS = 20.0
+#: How often a busy host is killed; the seed of the moments.
+KILLS = int(os.environ.get("PYPODS_TEST_KILLS", "1"))
+SEED = int(os.environ.get("PYPODS_TEST_CHAOS_SEED", "0")) or random.SystemRandom().getrandbits(32)
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
 
@@ -223,6 +226,60 @@ def test_no_process_is_left_when_the_host_is_killed(
     host.wait_for_others(processes)
     host.kill()
     assert host.others() == {}
+
+
+BUSY_SOURCE = """
+def same(value): return value
+def blocks(n, size):
+    for i in range(n): yield bytes([i]) * size
+def apply(function, value): return function(value)
+def sizes(values): return [len(each) for each in values]
+"""
+
+BUSY_HOST = """
+BareLoader._prepare = lambda self: Environment(Path(python), Path(python).parent, (3, 8, 0))
+options = [{}, {"threads": 2}, {"workers": 2, "max_shared_bytes": 0}]
+pods = [BareLoader("subject", pods_directory=sys.argv[1], **each).load_pod() for each in options]
+large = bytes(100_000)
+
+def run(pod):
+    kept = []
+    while True:
+        kept = kept[-3:] + [pod.same(memoryview(large))]
+        list(pod.blocks(3, 70_000))
+        pod.apply(lambda value: value, large)
+        pod.sizes(iter([large, b"", large]))
+        pod.same.submit(large).result()
+
+for pod in pods * 2:
+    threading.Thread(target=run, args=(pod,), daemon=True).start()
+say("ready")
+time.sleep(60)
+"""
+
+
+@pytest.mark.timeout(120 + KILLS * 5)
+def test_a_host_that_is_killed_at_any_moment_leaves_nothing(
+    start_host: Callable[[str], Host],
+    outer_python: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    print(f"PYPODS_TEST_CHAOS_SEED={SEED}")
+    chance = random.Random(SEED)
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    (tmp_path / "pods/subject/pod.py").write_text(BUSY_SOURCE)
+    memory_files = set(Path("/dev/shm").glob("*"))
+    for _ in range(KILLS):
+        host = start_host(f"python = {str(outer_python)!r}\n" + BUSY_HOST)
+        assert host.read_line() == "ready"
+        time.sleep(chance.uniform(0, 0.3))
+        host.kill()
+        assert host.others() == {}
+        assert list(temporary.iterdir()) == []
+        assert set(Path("/dev/shm").glob("*")) <= memory_files
 
 
 def test_no_process_is_left_when_the_host_is_killed_while_pods_start(
