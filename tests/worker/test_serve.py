@@ -7,6 +7,8 @@ import signal
 import struct
 import sys
 import threading
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
@@ -18,6 +20,7 @@ from pypods.wire.frames import FrameReader
 from pypods.wire.memory import MemoryChannel, memory_channels
 from pypods.wire.messages import Failure, Hello, Ready, message_from_document
 from pypods.worker import serve
+from pypods.worker.concurrency import Concurrency
 from pypods.worker.pod_module import PodClasses
 from pypods.worker.serve import CallInterrupted, Server, hello_document, serve_pod
 
@@ -361,6 +364,14 @@ def test_a_host_that_has_gone_while_a_waiting_call_is_answered_ends_the_loop():
     assert seen == [1]
 
 
+@pytest.fixture
+def interrupts() -> Iterator[Callable[[Any], Any]]:
+    """Return a function that sets the handler of SIGINT; the one before is back at the end."""
+    before = signal.getsignal(signal.SIGINT)
+    yield lambda handler: signal.signal(signal.SIGINT, handler)
+    signal.signal(signal.SIGINT, before)
+
+
 class BusyChannel(MemoryChannel):
     """Seems to be sending for a while, as a signal handler may find it."""
 
@@ -392,6 +403,32 @@ def test_an_interrupt_inside_a_send_waits_for_its_end():
     assert reached == ["half a frame was out", "still sending"]
     *_, last = [decode_document(frame) for frame in end.queued]
     assert last["error"]["type"] == "CallInterrupted"
+
+
+def test_beside_other_calls_an_interrupt_inside_a_send_waits_for_its_end(interrupts):
+    end, pod_end = BusyChannel(), BusyChannel()
+    end.peer, pod_end.peer = pod_end, end
+    server = Server(pod_end, {}, PodClasses())
+    server._concurrency = concurrency = Concurrency(server, pod_end)
+    interrupts(server.handle_interrupt)
+    reached = []
+
+    def run() -> None:
+        pod_end.is_sending = True
+        concurrency.take_in(cancel(1))  # And with it the signal.
+        reached.append("half a frame was out")
+        pod_end.is_sending = False
+        server.send(encode_document({"kind": "log"}))
+        raise AssertionError("not interrupted")
+
+    server._functions["run"] = run
+    concurrency.take_in(call(1, "run"))
+    concurrency._queue.put(None)
+    concurrency.work()
+    assert reached == ["half a frame was out"]
+    log, failure = [decode_document(frame) for frame in end.queued]
+    assert log == {"kind": "log"}
+    assert failure["error"]["type"] == "CallInterrupted"
 
 
 def test_an_interrupt_is_never_raised_in_another_thread():
