@@ -17,6 +17,7 @@ from pypods.errors import PodDiedError, PodStartError, PodTimeoutError
 from pypods.pods import session as session_module
 from pypods.pods import startup
 from pypods.pods.codec import HostClasses
+from pypods.pods.pipes import DeadlineError
 from pypods.pods.session import Session
 from pypods.wire.envelopes import call_head
 
@@ -26,6 +27,7 @@ SOURCE = """
 import os, sys, time
 def pid(): return os.getpid()
 def slow(seconds): time.sleep(seconds)
+def ask(function): return len(function())
 def die_of_ctrl_c():
     try:
         time.sleep(60)
@@ -41,6 +43,15 @@ def deaf():
         try: time.sleep(60)
         except KeyboardInterrupt: pass
 """
+
+
+LARGE = bytes(200_000)
+
+
+def lent(session: Session) -> tuple[int, int]:
+    """Return the bytes and the number of the blocks that the pod is to give back."""
+    assert session.shared is not None
+    return session.shared.writer.used_bytes, len(session.shared.writer._lent)
 
 
 @pytest.fixture
@@ -250,7 +261,7 @@ def test_a_session_needs_no_loader(tmp_path: Path) -> None:
         classes=HostClasses(),
     )
     try:
-        assert session.functions == ["pid", "slow", "die_of_ctrl_c", "shrug_off", "deaf"]
+        assert session.functions == ["pid", "slow", "ask", "die_of_ctrl_c", "shrug_off", "deaf"]
         assert session.call(call_head("pid"), (), {}) == session.pid
         assert [each.name for each in session.describe()] == session.functions
     finally:
@@ -281,3 +292,32 @@ def test_an_interpreter_that_cannot_be_run_is_told_with_what_to_do(tmp_path: Pat
         startup.start_session(
             "alone", tmp_path, folder, max_frame_bytes=2**20, classes=HostClasses()
         )
+
+
+# Requests and answers that never went out ------------------------------------------------------
+
+
+@pytest.mark.parametrize("how", ["call", "submit"])
+def test_what_a_call_lent_that_never_reached_the_pod_is_taken_back(loader, how):
+    session = loader.session()
+    os.kill(session.pid, signal.SIGKILL)
+    while not session._process.has_ended():
+        time.sleep(0.01)
+    with pytest.raises(PodDiedError) as caught:
+        getattr(session, how)(call_head("slow"), (memoryview(LARGE),), {})
+    assert not caught.value.delivered
+    assert lent(session) == (0, 0)
+
+
+def test_what_an_answer_lent_that_was_too_late_is_taken_back(loader, monkeypatch):
+    session = loader.session()
+
+    def answer(frame: bytes, deadline: float | None = None) -> None:
+        assert lent(session)[1] == 1
+        raise DeadlineError
+
+    monkeypatch.setattr(session._connection, "answer", answer)
+    with pytest.raises(PodTimeoutError):
+        session.call(call_head("ask"), (lambda: memoryview(LARGE),), {}, timeout=60)
+    assert lent(session) == (0, 0)
+    assert session.call(call_head("pid"), (), {}) == session.pid

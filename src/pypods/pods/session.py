@@ -270,9 +270,12 @@ class Session:
                 futures = self._futures = self._futures or FutureCalls(self)
         future = futures.open(number, timeout, convert)
         on_reply = partial(futures.take_in, future)
+        frame = self._with_releases(frame)
         try:
-            self._connection.begin(number, self._with_releases(frame), None, on_reply)
+            self._connection.begin(number, frame, None, on_reply)
         except BaseException as exc:  # noqa: BLE001 - each settles the future
+            if self.shared is not None and isinstance(exc, NeverSentError):
+                self.shared.take_back(frame)
             error = self.broken(exc) if isinstance(exc, EndOfPipeError | ProtocolError) else exc
             on_reply(None, error)
             raise error from None
@@ -370,7 +373,7 @@ class Session:
                 self._handles.call_ended(exports)
             if (
                 shared is not None
-                and isinstance(exc, DeadlineError)
+                and isinstance(exc, DeadlineError | NeverSentError)
                 and not self._connection.is_waited_for(number)
             ):
                 shared.take_back(frame)  # Nothing of it was sent.
@@ -397,8 +400,13 @@ class Session:
         while not is_reply(frame):
             if deadline is not None and monotonic() >= deadline:
                 raise DeadlineError  # Also when the pod asks without end.
-            answer = self._handles.answer(number, self.codec.decode(frame))
-            self._connection.answer(self._with_releases(answer), deadline)
+            answer = self._with_releases(self._handles.answer(number, self.codec.decode(frame)))
+            try:
+                self._connection.answer(answer, deadline)
+            except DeadlineError as exc:
+                if self.shared is not None and not exc.begun:
+                    self.shared.take_back(answer)
+                raise
             frame = self._connection.wait(number, deadline)
         return frame
 
