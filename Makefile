@@ -31,7 +31,8 @@ test: .venv/ready ## Run the tests, with branch coverage (TESTS="-k name" for so
 soak: .venv/ready ## Run the races in full: 64 x 10,000 calls, minutes of chaos, hundreds of kills
 	@PYPODS_TEST_CALLS=$${PYPODS_TEST_CALLS:-10000} PYPODS_TEST_KILLS=$${PYPODS_TEST_KILLS:-50} \
 	  PYPODS_TEST_CHAOS_SECONDS=$${PYPODS_TEST_CHAOS_SECONDS:-60} \
-	  $(BIN)/python -m pytest -rP tests/pods/test_races.py tests/pods/test_chaos.py \
+	  PYPODS_TEST_EXAMPLES=$${PYPODS_TEST_EXAMPLES:-2000} \
+	  $(BIN)/python -m pytest -rP tests/wire/test_thresholds.py tests/pods/test_races.py tests/pods/test_chaos.py \
 	  tests/pods/test_kills.py tests/pods/test_host_death.py $(TESTS)
 
 check: .venv/ready ## What CI runs: format, lint, types, layers, tests, coverage
