@@ -89,6 +89,8 @@ class HostClasses(Classes):
         self._types = {cls.__qualname__: cls for cls in types}
         #: Makes the iterator over a generator of the pod; set by the session.
         self.open_stream: Callable[[dict[str, Any]], object] | None = None
+        #: Makes what stands for an object of the pod; set by the session.
+        self.open_reference: Callable[[dict[str, Any]], object] | None = None
 
     def find(self, module: str, qualname: str) -> type | None:  # noqa: ARG002
         """Return the named class of that qualified name, whatever the pod's module is called."""
@@ -98,6 +100,8 @@ class HostClasses(Classes):
         """Return the iterator over a generator of the pod."""
         if kind == ord("G") and self.open_stream is not None:
             return self.open_stream(content)
+        if kind == ord("O") and self.open_reference is not None:
+            return self.open_reference(content)
         return super().take_handle(kind, content)
 
 

@@ -48,7 +48,12 @@ class Handles:
         if plain is not None:
             return plain
         exports = CallExports(number)
-        encode_context.export = exports.export
+        mirrors = self._session.mirrors
+
+        def export(value: Any) -> tuple[bytes, dict[str, Any]] | None:
+            return mirrors.export(value) or exports.export(value)
+
+        encode_context.export = export
         try:
             if shared is None:
                 encoded = encode_in_standard_library(document)

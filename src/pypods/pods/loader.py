@@ -273,6 +273,7 @@ class PodLoader:
         # At the loader's end or at the interpreter's, whichever comes first.
         self._finalizers[index] = weakref.finalize(self, session.stop)
         self._sessions[index] = session
+        session.timeout = self.timeout
         pod._pypods_set_offer(session.functions)
         return session
 

@@ -59,15 +59,27 @@ class Pod:
     def __getattr__(self, name: str) -> Any:
         # Only reached for what is not there.
         source = self.__dict__.get("_pypods_source")
-        if source is None or name.startswith("__"):
+        if source is None or name.startswith("_"):
             raise AttributeError(name)
+        session = source.session()
+        if name in session.names:
+            return session.offered(name)
         offer = ", ".join(sorted(self._pypods_offer)) or "nothing"
         raise AttributeError(
             f'pod "{source.pod_name}" offers no {name!r}; it offers: {offer}', name=name, obj=self
         )
 
+    def import_module(self, name: str) -> Any:
+        """Import a module in the pod and return what stands for it here.
+
+        A function of this name that the pod offers comes first.
+        """
+        return self._pypods_source.session().import_module(name)
+
     def __dir__(self) -> list[str]:
-        return sorted(self._pypods_offer)
+        source = self._pypods_source
+        names = source.session().names if source.pid is not None else []
+        return sorted({*self._pypods_offer, *names})
 
     def __repr__(self) -> str:
         source = self._pypods_source
@@ -86,6 +98,7 @@ class PodFunction:
 
         self.__name__ = self.__qualname__ = name
         self.__module__ = f"pods.{source.pod_name}.pod"
+        self._path = name
         self._source = source
         self._head = call_head(name)
         self._timeout = timeout
@@ -157,7 +170,7 @@ class PodFunction:
         chunks = iter(lambda: list(islice(calls, chunksize)), [])
 
         def submit_chunk(chunk: list[Any]) -> PodFuture:
-            return self._source.session().submit_chunk(self.__name__, chunk, timeout)
+            return self._source.session().submit_chunk(self._path, chunk, timeout)
 
         batches = map_calls(submit_chunk, chunks, ordered=ordered)
         return self._items_of(batches)
@@ -176,7 +189,7 @@ class PodFunction:
 
     def _described(self) -> FunctionDescription:
         if self._description is None:
-            (self._description,) = _describe(self._source, self.__name__)
+            (self._description,) = _describe(self._source, self._path)
         return self._description
 
     @property

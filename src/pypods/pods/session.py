@@ -29,6 +29,8 @@ from pypods.pods.handles import Handles
 from pypods.pods.output import PodOutput
 from pypods.pods.pipes import DeadlineError, EndOfPipeError, PodPipes
 from pypods.pods.process import PodProcess
+from pypods.pods.references import Mirrors
+from pypods.wire.context import current as encode_context
 from pypods.wire.documents import KIND_SUBTYPE
 from pypods.wire.documents import encode_document as encode_in_standard_library
 from pypods.wire.envelopes import (
@@ -107,8 +109,15 @@ class Session:
         )
         self._connection = Connection(self._pipes, on_frame=self._take_in, on_late=self._drop)
         self._handles = Handles(self, self._connection)
+        #: What stands here for the pod's objects and classes.
+        self.mirrors = Mirrors(self, lambda: self.timeout)
+        #: How long a call of a method may take, in seconds; the loader's.
+        self.timeout: float | None = None
+        self.names: list[str] = []
+        self._offered: dict[str, Any] = {}
         if isinstance(codec.classes, HostClasses):
             codec.classes.open_stream = self._handles.open_stream
+            codec.classes.open_reference = self.mirrors.take
         self._next_number = count(1).__next__
         self._futures: FutureCalls | None = None
         self._making_futures = Lock()
@@ -184,10 +193,14 @@ class Session:
 
     def answer_frame(self, number: int, document: dict[str, Any]) -> bytes:
         """Return the frame that answers what the pod asked. Raises ValueTransferError."""
-        if self.shared is None:
-            encoded = encode_in_standard_library(document)
-        else:
-            encoded = self.shared.pack(encode_in_standard_library, document)
+        encode_context.export = self.mirrors.export
+        try:
+            if self.shared is None:
+                encoded = encode_in_standard_library(document)
+            else:
+                encoded = self.shared.pack(encode_in_standard_library, document)
+        finally:
+            encode_context.export = None
         frame = numbered_frame(number, encoded)
         if len(frame) > self._max_frame_bytes:
             if self.shared is not None:
@@ -227,6 +240,19 @@ class Session:
             return tuple(map(description_from_document, documents))
         except ProtocolError as exc:
             raise self.broken(exc) from None
+
+    def offered(self, name: str) -> Any:
+        """Return what the pod offers by a name that is no function's."""
+        known = self._offered.get(name)
+        if known is None:
+            known = self.mirrors.pod_method("=" + name)()
+            if self.mirrors.is_lasting(known):
+                self._offered[name] = known
+        return known
+
+    def import_module(self, name: str) -> Any:
+        """Import a module in the pod; return what stands for it."""
+        return self.mirrors.pod_method("import_module")(name)
 
     def submit(
         self,
@@ -329,8 +355,14 @@ class Session:
         return self._connection.unanswered
 
     def _with_releases(self, frame: bytes) -> bytes:
+        if self.mirrors.dropped:
+            frame = self._drop_frame() + frame
         shared = self.shared
         return frame if shared is None or not shared.returned else shared.with_releases(frame)
+
+    def _drop_frame(self) -> bytes:
+        """Return the frame that tells the pod of objects that nobody holds any more."""
+        return encode_in_standard_library({"kind": "drop", "refs": self.mirrors.take_dropped()})
 
     def begin(self, document: bytes) -> int:
         """Send an encoded request without waiting; return its number, for ``finish``."""
@@ -358,6 +390,8 @@ class Session:
     ) -> Any:
         deadline = None if timeout is None else monotonic() + timeout
         shared = self.shared
+        if self.mirrors.dropped:
+            frame = self._drop_frame() + frame
         if shared is not None and shared.returned:
             frame = shared.with_releases(frame)
         try:
@@ -440,7 +474,10 @@ class Session:
         python = f"Python {self.hello.python}, " if self.hello else ""
         origin = f'pod "{self.pod_name}" ({python}pid {self.pid})'
         error: PodCallError = error_from_document(
-            failure.error, pod_name=self.pod_name, origin=origin
+            failure.error,
+            pod_name=self.pod_name,
+            origin=origin,
+            class_of=self.mirrors.error_class_of,
         )
         return error
 

@@ -128,13 +128,15 @@ def _hear_greeting(session: Session, deadline: float | None) -> None:
         session.share_nothing()
     elif session.shared is not None:
         session.shared.writer.hands_on = hello.foreign
-    functions = _next_message(session, Ready, messages, deadline).functions
+    ready = _next_message(session, Ready, messages, deadline)
+    functions = ready.functions
     if messages:
         raise ProtocolError(f"a {messages[0].kind} that nobody asked for")
-    for name in functions:
+    for name in functions + ready.names:
         if not isinstance(name, str) or not name.isidentifier() or name.startswith("_"):
             raise ProtocolError(f"{name!r:.80} is no function's name")
     session.functions = functions
+    session.names = ready.names
 
 
 def _next_message(

@@ -30,6 +30,8 @@ class EncodeContext(_local):
     arena: Any = None
     #: Asked for a value that ``reduce`` does not know: its kind and content, or None.
     export: Callable[[Any], tuple[bytes, object] | None] | None = None
+    #: The same for a value that cannot be copied, after everything else.
+    refer: Callable[[Any], tuple[bytes, object] | None] | None = None
 
 
 #: The calling thread's own: attributes set by one thread are not seen by another.

@@ -5,29 +5,32 @@ from __future__ import annotations
 import builtins
 
 from pypods.errors import ValueTransferError
+from pypods.wire.context import current
 from pypods.wire.documents import encode_field
 
 TYPE_CHECKING = False  # As typing has it, without importing typing into every worker.
 if TYPE_CHECKING:
     from typing import Any
 
-__all__ = ["describe_failure"]
+__all__ = ["check_crosses", "describe_failure", "nearest_builtin", "shortened_failure"]
 
 #: Causes of causes: a longer chain is cut, and so is a failure of more exceptions in all.
 MAX_CHAIN = 32
 MAX_EXCEPTIONS = 128
+MAX_ATTRIBUTES = 100
 MAX_TEXT_CHARACTERS = 1_000_000
 _PYPODS = __file__.rpartition("wire")[0]
 #: Frames of pypods itself, and of the import system on its way to pod.py.
 _NOT_THE_USERS = (_PYPODS + "wire", _PYPODS + "worker", _PYPODS + "pods", "<frozen importlib")
 
 
-def describe_failure(error: BaseException) -> dict[str, Any]:
+def describe_failure(error: BaseException, about: Any = None) -> dict[str, Any]:
     """Return an exception as a document of values that can cross.
 
-    An argument that cannot cross by value is replaced by its ``repr``.
+    An argument or attribute that cannot cross is replaced by its ``repr``. ``about`` returns what
+    is to be said of an exception's class.
     """
-    return _describe(error, set(), [MAX_EXCEPTIONS])
+    return _describe(error, set(), [MAX_EXCEPTIONS], about)
 
 
 def shortened_failure(failure: dict[str, Any], max_bytes: int) -> dict[str, Any]:
@@ -37,6 +40,7 @@ def shortened_failure(failure: dict[str, Any], max_bytes: int) -> dict[str, Any]
     return {
         **failure,
         "args": [text],
+        "attributes": {},
         "text": text,
         "traceback": failure["traceback"][-characters:],
         "notes": [],
@@ -46,7 +50,7 @@ def shortened_failure(failure: dict[str, Any], max_bytes: int) -> dict[str, Any]
     }
 
 
-def _describe(error: BaseException, outer: set[int], room: list[int]) -> dict[str, Any]:
+def _describe(error: BaseException, outer: set[int], room: list[int], about: Any) -> dict[str, Any]:
     """Return one exception and those it is linked with; ``room`` is how many more there may be."""
     seen = outer | {id(error)}
     cls = type(error)
@@ -57,7 +61,7 @@ def _describe(error: BaseException, outer: set[int], room: list[int]) -> dict[st
         room[0] -= 1
         if room[0] < 1 or len(seen) >= MAX_CHAIN:
             return None
-        return _describe(other, seen, room)
+        return _describe(other, seen, room, about)
 
     exceptions = getattr(error, "exceptions", None)
     # "raise … from exc" makes one exception both: described twice, a chain would be exponential.
@@ -65,7 +69,7 @@ def _describe(error: BaseException, outer: set[int], room: list[int]) -> dict[st
     return {
         "module": str(cls.__module__),
         "type": str(cls.__qualname__),
-        "builtin": _nearest_builtin(cls),
+        "builtin": nearest_builtin(cls),
         "args": [_sendable(arg) for arg in error.args],
         "text": _text(str, error),
         "traceback": _printed(error, chain=not outer),
@@ -73,6 +77,8 @@ def _describe(error: BaseException, outer: set[int], room: list[int]) -> dict[st
         "cause": linked(error.__cause__),
         "context": "cause" if same else linked(error.__context__),
         "suppress_context": bool(error.__suppress_context__),
+        "class": about(error) if about is not None and not _is_builtin(cls) else None,
+        "attributes": _attributes(error),
         "exceptions": [
             described
             for described in map(linked, exceptions if isinstance(exceptions, tuple) else ())
@@ -81,12 +87,38 @@ def _describe(error: BaseException, outer: set[int], room: list[int]) -> dict[st
     }
 
 
+def _is_builtin(cls: type) -> bool:
+    return vars(builtins).get(cls.__name__) is cls
+
+
+def _attributes(error: BaseException) -> dict[str, Any]:
+    """Return what an exception has besides what every one has: a driver's codes and messages."""
+    names = list(getattr(error, "__dict__", ()))
+    for cls in type(error).__mro__:
+        if _is_builtin(cls):
+            break
+        names += [
+            name
+            for name, member in vars(cls).items()
+            if hasattr(type(member), "__set__") or isinstance(member, property)
+        ]
+    found: dict[str, Any] = {}
+    for name in dict.fromkeys(names):
+        if name.startswith("_") or len(found) >= MAX_ATTRIBUTES:
+            continue
+        try:
+            found[name] = _sendable(getattr(error, name))
+        except Exception:  # noqa: BLE001 - the pod's own property, which may raise anything
+            continue
+    return found
+
+
 def _notes(error: BaseException) -> list[Any]:
     notes = getattr(error, "__notes__", ())
     return list(notes) if isinstance(notes, (list, tuple)) else []
 
 
-def _nearest_builtin(cls: type) -> str:
+def nearest_builtin(cls: type) -> str:
     """Return the name of the first builtin class among the exception's own and its bases."""
     builtin: str = next(
         base.__name__ for base in cls.__mro__ if vars(builtins).get(base.__name__) is base
@@ -96,10 +128,24 @@ def _nearest_builtin(cls: type) -> str:
 
 def _sendable(value: Any) -> Any:
     try:
-        encode_field("args", value)
+        check_crosses(value)
     except ValueTransferError:
         return _text(repr, value)
     return value
+
+
+def check_crosses(value: Any) -> None:
+    """Raise ValueTransferError for what cannot be sent; nothing is lent to find out."""
+    refer = current.refer
+    current.refer = None if refer is None else _refer_to_nothing
+    try:
+        encode_field("value", value)
+    finally:
+        current.refer = refer
+
+
+def _refer_to_nothing(value: Any) -> Any:
+    return None if type(value).__name__ == "coroutine" else (b"O", {})
 
 
 def _text(render: Any, value: Any) -> str:

@@ -56,6 +56,8 @@ class Ready:
 
     kind: ClassVar[str] = "ready"
     functions: list[str]
+    #: What else it offers: modules, classes, constants.
+    names: list[str] = dataclasses.field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -237,6 +239,7 @@ _CHECKED_TYPES: dict[str, Any] = {
     "shared": bool,
     "foreign": bool,
     "functions": list,
+    "names": list,
     "logger": str,
     "level": int,
     "message": str,

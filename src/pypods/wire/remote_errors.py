@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import contextlib
 from functools import lru_cache
 
 from pypods.errors import HostCallError, PodCallError, ProtocolError
@@ -38,19 +39,30 @@ def _mirrored_class(root: Any, builtin: str) -> Any:
 
 
 def error_from_document(
-    document: dict[str, Any], *, pod_name: str, origin: str = "", root: Any = PodCallError
+    document: dict[str, Any],
+    *,
+    pod_name: str,
+    origin: str = "",
+    root: Any = PodCallError,
+    class_of: Any = None,
 ) -> Any:
     """Return the exception that a failure document describes, with its causes.
 
     ``origin`` says where it happened, for the note that carries the other side's own traceback;
-    ``root`` is PodCallError for what a pod raised and HostCallError for what the host did. Raises
-    ProtocolError for a document that is none.
+    ``root`` is PodCallError for what a pod raised and HostCallError for what the host did;
+    ``class_of`` returns the class that stands for one of the pod's. Raises ProtocolError for a
+    document that is none.
     """
-    return _build(document, pod_name, origin, MAX_CHAIN, root)
+    return _build(document, pod_name, origin, MAX_CHAIN, root, class_of)
+
+
+def mirrored_error_class(builtin: str) -> Any:
+    """Return the class that is both PodCallError and a builtin exception of that name."""
+    return _mirrored_class(PodCallError, builtin) if builtin in _BUILTIN_ERRORS else PodCallError
 
 
 def _build(
-    document: dict[str, Any], pod_name: str, origin: str, budget: int, root: Any
+    document: dict[str, Any], pod_name: str, origin: str, budget: int, root: Any, class_of: Any
 ) -> RemoteError:
     module, name = _text(document, "module"), _text(document, "type")
     text, traceback = _text(document, "text"), _text(document, "traceback")
@@ -58,11 +70,24 @@ def _build(
     if not isinstance(args, list):
         raise ProtocolError("a failure's args are no list")
     children = [
-        _build(child, pod_name, "", budget // 2, root)
+        _build(child, pod_name, "", budget // 2, root, class_of)
         for child in _documents(document, "exceptions")
         if budget > 1
     ]
-    error = _instance(root, _text(document, "builtin"), args, children)
+    builtin = _text(document, "builtin")
+    cls: Any = _mirrored_class(root, builtin) if builtin in _BUILTIN_ERRORS else root
+    own = document.get("class")
+    if own is not None and class_of is not None:
+        found = class_of(own)
+        cls = found if isinstance(found, type) and issubclass(found, root) else cls
+    error = _instance(root, cls, args, children)
+    attributes = document.get("attributes") or {}
+    if type(attributes) is not dict:
+        raise ProtocolError("a failure's attributes are no document")
+    for attribute, value in attributes.items():
+        if attribute.isidentifier() and not attribute.startswith("_"):
+            with contextlib.suppress(AttributeError, TypeError, ValueError):
+                setattr(error, attribute, value)
     error.pod_name = pod_name
     error.type_name = name if module == "builtins" else f"{module}.{name}"
     error.remote_traceback = traceback
@@ -78,7 +103,11 @@ def _build(
         for attribute in ("cause", "context"):
             linked = document.get(attribute)
             if isinstance(linked, dict):
-                setattr(error, f"__{attribute}__", _build(linked, pod_name, "", budget - 1, root))
+                setattr(
+                    error,
+                    f"__{attribute}__",
+                    _build(linked, pod_name, "", budget - 1, root, class_of),
+                )
     if document.get("context") == "cause":
         error.__context__ = error.__cause__
     error.__suppress_context__ = document.get("suppress_context") is True
@@ -93,8 +122,7 @@ def _add_note(error: BaseException, note: str) -> None:
         error.__notes__ = [*getattr(error, "__notes__", ()), note]
 
 
-def _instance(root: Any, builtin: str, args: list[Any], children: list[RemoteError]) -> RemoteError:
-    cls: Any = _mirrored_class(root, builtin) if builtin in _BUILTIN_ERRORS else root
+def _instance(root: Any, cls: Any, args: list[Any], children: list[RemoteError]) -> RemoteError:
     error: RemoteError
     if children and issubclass(cls, _GROUPS) and args and isinstance(args[0], str):
         error = cls(args[0], children)

@@ -80,7 +80,7 @@ __all__ = [
 
 BYTES_KINDS = frozenset(b"ijubDdTExp.IB")
 ARRAY_KINDS = frozenset(b"tsfmorlqV")
-DOCUMENT_KINDS = frozenset(b"necRvaAgwPkhG")
+DOCUMENT_KINDS = frozenset(b"necRvaAgwPkhGO")
 
 MAX_SHOWN_CHARACTERS = 80
 MAX_NAMEDTUPLE_FIELDS = 4096
@@ -221,10 +221,16 @@ def reduce(value: object) -> tuple[bytes, object]:
             if handle is not None:
                 return handle
             if any(hasattr(cls, method) for method in _ARROW_METHODS):
-                arrow: tuple[bytes, object] = _arrow().reduce_arrow(value)
-                return arrow
+                reducer = _arrow().reduce_arrow
+    try:
+        if reducer is None:
             raise ValueTransferError(f"{_class_name(cls)} cannot cross by value")
-    reduced: tuple[bytes, object] = reducer(value)
+        reduced: tuple[bytes, object] = reducer(value)
+    except ValueTransferError:
+        handle = None if current.refer is None else current.refer(value)
+        if handle is None:
+            raise
+        return handle
     return reduced
 
 
@@ -747,6 +753,7 @@ _REBUILDERS: dict[int, Callable[[Any, Any], Any]] = {
     ord("k"): lambda content, classes: classes.take_handle(ord("k"), content),
     ord("h"): lambda content, classes: classes.take_handle(ord("h"), content),
     ord("G"): lambda content, classes: classes.take_handle(ord("G"), content),
+    ord("O"): lambda content, classes: classes.take_handle(ord("O"), content),
     ord("V"): lambda content, classes: list_from_column(content),
     ord("R"): lambda content, classes: rows_from_content(content),
 }

@@ -88,6 +88,21 @@ def offered_functions(module: Any) -> dict[str, Callable[..., Any]]:
     return offered
 
 
+def other_names(module: Any, functions: Any) -> list[str]:
+    """Return what else a pod offers by name: modules, classes, constants; as its functions are."""
+    namespace = vars(module)
+    chosen = namespace.get("__all__")
+    return [
+        name
+        for name in (namespace if chosen is None else chosen)
+        if isinstance(name, str)
+        and not name.startswith("_")
+        and name in namespace
+        and name not in functions
+        and name.isidentifier()
+    ]
+
+
 def _is_function(value: Any) -> bool:
     """Whether a value is a function, or a callable that wraps one (a decorator's, a partial)."""
     if isinstance(value, _FUNCTION_TYPES):
@@ -109,6 +124,8 @@ class PodClasses(Classes):
 
     def __init__(self, pod_module: Any = None) -> None:
         self.pod_module = pod_module
+        #: What the host holds of this pod (``pypods.worker.references``).
+        self.references: Any = None
         #: Asks the host, for the functions and iterators that it passed.
         self.ask: Any = None
 
@@ -126,6 +143,8 @@ class PodClasses(Classes):
         """Return what stands for a function or an iterator of the host."""
         from pypods.worker.host_values import HostFunction, HostIterator
 
+        if kind == ord("O"):
+            return self.references.find(content)
         if kind == ord("k"):
             return HostFunction(self.ask, content)
         if kind == ord("h"):

@@ -32,7 +32,8 @@ from pypods.wire.frames import PROTOCOL_VERSION
 from pypods.worker.descriptors import take_over_standard_streams
 from pypods.worker.lifetime import die_with_host
 from pypods.worker.logs import forward_logging
-from pypods.worker.pod_module import PodClasses, import_pod, offered_functions
+from pypods.worker.pod_module import PodClasses, import_pod, offered_functions, other_names
+from pypods.worker.references import References
 from pypods.worker.streams import Streams
 
 TYPE_CHECKING = False  # As typing has it, without importing typing into every worker.
@@ -66,6 +67,8 @@ class Server:
         self._classes = classes
         classes.ask = self.ask
         self._streams = Streams()
+        self._references = References()
+        classes.references = self._references
         #: Frames that were read while a call was asking its caller something.
         self._backlog: list[bytes] = []
         self._concurrency: Concurrency | None = None
@@ -78,6 +81,10 @@ class Server:
         #: Whether an interrupt came at a moment at which nothing could be done about it.
         self._interrupt_waits = False
         self._thread = get_ident()
+
+    def offer(self, module: Any) -> None:
+        """Let the host use what the pod's module has besides functions."""
+        self._references.offer(module)
 
     def serve(self) -> None:
         """Answer frames until the host closes its side."""
@@ -103,6 +110,7 @@ class Server:
     def prepare_thread(self) -> None:
         """Let what is returned on this thread hold generators."""
         encode_context.export = self._streams.export
+        encode_context.refer = self._references.export
 
     def concurrency(self) -> Concurrency:
         """Return what runs things side by side; the first time, a thread begins to read."""
@@ -140,7 +148,11 @@ class Server:
         name, args, kwargs = call
         function = self._functions.get(name)
         if function is None:
-            self.fail(number, self._unknown(name))
+            function = self._references.function(name) if name[:1] == "#" else None
+            if function is None:
+                self.fail(number, self._unknown(name))
+            else:
+                self._call(number, function, args, kwargs)
             return
         if not args and not kwargs and len(self._remembered) < MAX_REMEMBERED_CALLS:
             self._remembered[frame[TAIL_START:]] = function
@@ -151,7 +163,7 @@ class Server:
         number = document.get("id")
         if kind == "call":
             name = document["name"]
-            function = self._functions.get(name)
+            function = self._functions.get(name) or self._references.function(name)
             if function is None:
                 self.fail(number, self._unknown(name))
             else:
@@ -167,12 +179,16 @@ class Server:
                 self._streams.forget(document["stream"])
             else:
                 self._call(number, self._streams.close, [document["stream"]], {})
+        elif kind == "drop":
+            self._references.drop(document["refs"])
         elif kind == "release" and self._shared is not None:
             self._shared.release(document["blocks"])
         elif kind not in ("cancel", "answer"):  # Those two are for calls that have ended.
             raise ProtocolError(f"there is no request of kind {kind!r}")
 
-    def _unknown(self, name: str) -> AttributeError:
+    def _unknown(self, name: str) -> Exception:
+        if name.startswith("#"):
+            return LookupError("the host holds no such object of this pod")
         names = ", ".join(sorted(self._functions)) or "nothing"
         return AttributeError(f"the pod offers no {name!r}; it offers: {names}")
 
@@ -180,12 +196,13 @@ class Server:
         from pypods.worker.describe import describe_function
 
         if name is not None:
-            return describe_function(name, self._functions[name])
+            function = self._functions.get(name) or self._references.attribute(name)
+            return describe_function(name, function)
         return [describe_function(each, self._functions[each]) for each in self._functions]
 
     def _map(self, number: Any, name: str, calls: list[list[Any]]) -> None:
         """Call a function many times and answer with the results before the first failure."""
-        function = self._functions.get(name)
+        function = self._functions.get(name) or self._references.function(name)
         if function is None:
             self.fail(number, self._unknown(name))
             return
@@ -320,7 +337,7 @@ class Server:
         """Answer a call with what it raised."""
         from pypods.wire.failures import describe_failure, shortened_failure
 
-        failure = describe_failure(error)
+        failure = describe_failure(error, self._references.describe_error)
         limit = self._channel.max_frame_bytes
         try:
             document = encode_document({"kind": "failure", "error": failure})
@@ -501,10 +518,12 @@ def serve_pod(
     try:
         classes.pod_module = import_pod(name, folder)
         functions.update(offered_functions(classes.pod_module))
+        names = other_names(classes.pod_module, functions)
+        server.offer(classes.pod_module)
     except BaseException as exc:  # noqa: BLE001 - an import may raise anything, SystemExit too
         server.fail(0, exc)
         return
-    channel.send(encode_document({"kind": "ready", "functions": list(functions)}))
+    channel.send(encode_document({"kind": "ready", "functions": list(functions), "names": names}))
     try:
         if threads:
             server.serve_with_threads(threads)

@@ -6,8 +6,7 @@ from _thread import allocate_lock, get_ident
 from time import monotonic
 
 from pypods.errors import ValueTransferError
-from pypods.wire.documents import encode_field
-from pypods.wire.failures import describe_failure
+from pypods.wire.failures import check_crosses, describe_failure
 from pypods.wire.weights import LIGHT, MAX_BATCH_BYTES, weight_of
 
 TYPE_CHECKING = False  # As typing has it, without importing typing into every worker.
@@ -136,7 +135,7 @@ class Streams:
         """
         for index, item in enumerate(items):
             try:
-                encode_field("value", item)
+                check_crosses(item)
             except ValueTransferError as exc:
                 self.forget(number)
                 place = f"item[{index}]" + exc.place[len("value") :]

@@ -1,0 +1,276 @@
+"""What stays in the pod and is used from the host by a number: objects, modules, classes."""
+
+from __future__ import annotations
+
+import operator
+from _thread import allocate_lock
+from struct import Struct
+from types import BuiltinFunctionType, FunctionType, ModuleType
+
+TYPE_CHECKING = False  # As typing has it, without importing typing into every worker.
+if TYPE_CHECKING:
+    from typing import Any, Callable
+
+__all__ = ["References"]
+
+#: How a dropped reference is packed: its number, and how often the host had received it.
+DROP = Struct("<QQ")
+#: The classes of what is called in place; their methods need no table.
+_FUNCTIONS = (
+    FunctionType,
+    BuiltinFunctionType,
+    type(str.join),
+    type("".join),
+    type(object.__str__),
+)
+_BINARY = {
+    "add": operator.add,
+    "sub": operator.sub,
+    "mul": operator.mul,
+    "matmul": operator.matmul,
+    "truediv": operator.truediv,
+    "floordiv": operator.floordiv,
+    "mod": operator.mod,
+    "divmod": divmod,
+    "pow": pow,
+    "lshift": operator.lshift,
+    "rshift": operator.rshift,
+    "and": operator.and_,
+    "or": operator.or_,
+    "xor": operator.xor,
+}
+_OTHERS: dict[str, Any] = {
+    "__call__": lambda value, *args, **kwargs: value(*args, **kwargs),
+    "__getattribute__": getattr,
+    "__setattr__": setattr,
+    "__delattr__": delattr,
+    "__dir__": dir,
+    "__repr__": repr,
+    "__str__": str,
+    "__bytes__": bytes,
+    "__format__": format,
+    "__hash__": hash,
+    "__bool__": bool,
+    "__int__": int,
+    "__float__": float,
+    "__complex__": complex,
+    "__index__": operator.index,
+    "__round__": round,
+    "__len__": len,
+    "__iter__": lambda value: _iterate(value),  # noqa: PLW0108 - it comes further down
+    "__next__": next,
+    "__reversed__": lambda value: _iterate(reversed(value)),
+    "__contains__": operator.contains,
+    "__getitem__": operator.getitem,
+    "__setitem__": operator.setitem,
+    "__delitem__": operator.delitem,
+    "__neg__": operator.neg,
+    "__pos__": operator.pos,
+    "__abs__": abs,
+    "__invert__": operator.invert,
+    "__eq__": operator.eq,
+    "__ne__": operator.ne,
+    "__lt__": operator.lt,
+    "__le__": operator.le,
+    "__gt__": operator.gt,
+    "__ge__": operator.ge,
+    "__instancecheck__": lambda cls, value: isinstance(value, cls),
+}
+#: What an operation does that is no plain method, by the method's name.
+OPERATIONS: dict[str, Callable[..., Any]] = {
+    **_OTHERS,
+    **{f"__{name}__": function for name, function in _BINARY.items()},
+    **{
+        f"__r{name}__": lambda value, other, function=function: function(other, value)
+        for name, function in _BINARY.items()
+    },
+}
+#: Looked up on the class by the interpreter, so the host's class must have them too.
+_SPECIAL = frozenset(OPERATIONS) - {
+    "__getattribute__",
+    "__setattr__",
+    "__delattr__",
+    "__dir__",
+    "__repr__",
+    "__instancecheck__",
+} | {
+    "__enter__",
+    "__exit__",
+    "__aenter__",
+    "__aexit__",
+    "__anext__",
+    "__fspath__",
+    *(f"__i{name}__" for name in _BINARY if name != "divmod"),
+}
+#: The same as of every object: the host answers for itself.
+_PLAIN = {name: getattr(object, name, None) for name in _SPECIAL}
+
+
+def _iterate(value: Any) -> Any:
+    """Return a generator over a value; of what is its own iterator, itself."""
+    iterator = iter(value)
+    return value if iterator is value else (item for item in iterator)
+
+
+class References:
+    """The objects that the host holds by number, and the classes it was told of."""
+
+    def __init__(self) -> None:
+        self._objects: dict[int, Any] = {}
+        self._numbers: dict[int, int] = {}
+        #: How often each was sent, and not yet dropped.
+        self._counts: dict[int, int] = {}
+        self._next_number = 1
+        self._classes: dict[int, type] = {}
+        self._class_numbers: dict[type, int] = {}
+        #: Classes of which the host has used an object: it has their descriptions.
+        self._known: set[int] = set()
+        self._lock = allocate_lock()
+
+    # To the host -------------------------------------------------------------------------------
+
+    def export(self, value: Any) -> tuple[bytes, dict[str, Any]] | None:
+        """Return the kind and content of an object that the host holds from now on."""
+        if type(value).__name__ == "coroutine":
+            return None  # It is awaited, and what it returns is sent.
+        if isinstance(value, type):
+            number = self._class_number(value)
+            return b"O", {"type": number, "about": self._about(value)}
+        with self._lock:
+            key = id(value)
+            reference = self._numbers.get(key)
+            if reference is None:
+                reference = self._next_number
+                self._next_number += 1
+                self._objects[reference] = value
+                self._numbers[key] = reference
+                self._counts[reference] = 0
+            self._counts[reference] += 1
+        cls = type(value)
+        content = {"ref": reference, "class": self._class_number(cls), "about": self._about(cls)}
+        if isinstance(value, ModuleType):
+            content["module"] = value.__name__
+        return b"O", content
+
+    def _class_number(self, cls: type) -> int:
+        number = self._class_numbers.get(cls)
+        if number is None:
+            with self._lock:
+                number = self._class_numbers.setdefault(cls, len(self._class_numbers) + 1)
+                self._classes[number] = cls
+        return number
+
+    def _about(self, cls: type) -> list[Any]:
+        """Describe a class and its bases, each after its own bases; nothing if that is known."""
+        if self._class_number(cls) in self._known:
+            return []
+        return [
+            describe_class(each, self._class_number, self._class_number(each))
+            for each in reversed(cls.__mro__)
+            if each is not object
+        ]
+
+    def describe_error(self, error: BaseException) -> dict[str, Any]:
+        """Return what a failure says of an exception's class and attributes, besides the usual."""
+        cls = type(error)
+        return {"class": self._class_number(cls), "about": self._about(cls)}
+
+    def offer(self, module: Any) -> None:
+        """Give the pod's module the number 0, for good."""
+        self._objects[0] = module
+
+    # From the host -----------------------------------------------------------------------------
+
+    def find(self, content: dict[str, Any]) -> Any:
+        """Return the object or class that the host names. Raises LookupError."""
+        if "type" in content:
+            self._known.add(content["type"])
+            return self._classes[content["type"]]
+        value = self._objects[content["ref"]]
+        self._known.add(self._class_number(type(value)))
+        return value
+
+    def function(self, name: str) -> Callable[..., Any] | None:
+        """Return what a call of ``#REF.METHOD`` or ``#tCLASS.METHOD`` calls; None for no such."""
+        reference, _, method = name[1:].partition(".")
+        if name[:1] != "#":
+            return None
+        try:
+            if reference[:1] == "t":
+                value = self.find({"type": int(reference[1:])})
+            else:
+                value = self.find({"ref": int(reference)})
+        except (LookupError, ValueError):
+            return None
+        operation = OPERATIONS.get(method)
+        if method == "import_module" and reference == "0":
+            from importlib import import_module
+
+            return import_module
+
+        if method[:1] == "=":
+            return lambda: getattr(value, method[1:])
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            if operation is not None:
+                return operation(value, *args, **kwargs)
+            return getattr(value, method)(*args, **kwargs)
+
+        return call
+
+    def attribute(self, name: str) -> Any:
+        """Return the function itself that ``#REF.METHOD`` names. Raises LookupError."""
+        reference, _, method = name[1:].partition(".")
+        is_class = reference[:1] == "t"
+        value = self.find({"type": int(reference[1:])} if is_class else {"ref": int(reference)})
+        return value if method == "__call__" else getattr(value, method)
+
+    def drop(self, packed: bytes) -> None:
+        """Let go of objects that the host holds no more, as often as it had received them."""
+        dropped = []
+        with self._lock:
+            for number, count in DROP.iter_unpack(packed):
+                left = self._counts.get(number)
+                if left is None:
+                    continue
+                if left > count:
+                    self._counts[number] = left - count
+                    continue
+                del self._counts[number]
+                value = self._objects.pop(number)
+                del self._numbers[id(value)]
+                dropped.append(value)
+        del dropped  # Out of the lock: their finalizers may do anything.
+
+    def __len__(self) -> int:
+        return len(self._objects)
+
+
+def describe_class(cls: type, number_of: Callable[[type], int], number: int) -> dict[str, Any]:
+    """Return what the host needs to stand in for a class, without its bases."""
+    methods, special = [], []
+    for name, member in vars(cls).items():
+        if name in _SPECIAL and member is not None and member is not _PLAIN[name]:
+            special.append(name)
+        elif not name.startswith("__") and _is_method(member):
+            methods.append(name)
+    builtin = ""
+    if issubclass(cls, BaseException):
+        from pypods.wire.failures import nearest_builtin
+
+        builtin = nearest_builtin(cls)
+    return {
+        "id": number,
+        "module": str(cls.__module__),
+        "name": str(cls.__qualname__),
+        "bases": [number_of(base) for base in cls.__bases__ if base is not object],
+        "methods": methods,
+        "special": special,
+        "builtin": builtin,
+    }
+
+
+def _is_method(member: Any) -> bool:
+    if isinstance(member, (staticmethod, classmethod)):
+        return True
+    return callable(member) and not isinstance(member, type) and hasattr(type(member), "__get__")
