@@ -66,6 +66,7 @@ __all__ = ["Session"]
 
 #: In every frame with a stream: the binary's subtype and the kind.
 STREAM_MARK = bytes([KIND_SUBTYPE]) + b"G"
+REFERENCE_MARK = bytes([KIND_SUBTYPE]) + b"O"
 #: How long an interrupted call may take to yield before its pod is stopped.
 INTERRUPT_GRACE_SECONDS = 2.0
 #: How often it is looked at meanwhile whether it is this call that keeps the pod busy.
@@ -494,8 +495,9 @@ class Session:
 
     def _drop(self, reply: bytes) -> None:
         """Let go of a reply that nobody waits for any more."""
-        if STREAM_MARK in reply:
-            # As an object that nobody holds, a stream closes its generator in the pod.
+        if STREAM_MARK in reply or REFERENCE_MARK in reply:
+            # As an object that nobody holds, a stream closes its generator in the pod, and a
+            # reference lets its object go.
             with contextlib.suppress(ProtocolError, ValueTransferError):
                 self._handles.decode_reply(reply, None, None)
                 return
