@@ -114,6 +114,9 @@ class ProtocolError(PodError):
 class ValueTransferError(PodError, TypeError):
     """A value cannot cross; ``place`` says which one, as ``args[0]["conn"]``."""
 
+    #: Whether it could, if it were smaller: such a value does not cross as a reference either.
+    is_too_large = False
+
     def __init__(self, reason: str, place: str = "") -> None:
         super().__init__(reason, place)
         self.reason = reason

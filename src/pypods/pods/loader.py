@@ -204,6 +204,10 @@ class PodLoader:
             return session
         return self.session_at(index)
 
+    def running_sessions(self) -> list[Session]:
+        """Return the sessions of the workers that run."""
+        return [each for each in self._sessions if each is not None and each.is_alive]
+
     def _least_busy(self) -> int:
         """Return the index of the worker with the fewest calls; a dead one counts as idle.
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Protocol
 
-from pypods.errors import PodDiedError
+from pypods.errors import PodDiedError, ValueTransferError
 
 if TYPE_CHECKING:
     import inspect
@@ -37,9 +37,10 @@ class SessionSource(Protocol):
 
 
 class Pod:
-    """A loaded pod: each function it offers is an attribute.
+    """A loaded pod: what it offers are attributes: its functions, classes, modules, constants.
 
-    Every other attribute begins with an underscore, so that a pod may offer any name.
+    Every other attribute begins with an underscore, so that a pod may offer any name; but for
+    ``import_module``, which gives way to a function of that name only.
     """
 
     def __init__(self, source: SessionSource) -> None:
@@ -59,11 +60,12 @@ class Pod:
     def __getattr__(self, name: str) -> Any:
         # Only reached for what is not there.
         source = self.__dict__.get("_pypods_source")
-        if source is None or name.startswith("_"):
+        if source is None or name.startswith("__"):
             raise AttributeError(name)
-        session = source.session()
-        if name in session.names:
-            return session.offered(name)
+        if not name.startswith("_"):
+            session = source.session()
+            if name in session.names:
+                return session.offered(name)
         offer = ", ".join(sorted(self._pypods_offer)) or "nothing"
         raise AttributeError(
             f'pod "{source.pod_name}" offers no {name!r}; it offers: {offer}', name=name, obj=self
@@ -119,8 +121,23 @@ class PodFunction:
         except PodDiedError as exc:
             if exc.delivered:
                 raise
+        except ValueTransferError:
+            session = self._home(args, kwargs)
+            if session is None:
+                raise
+            return session.call(self._head, args, kwargs, timeout)
         # The pod had ended before: it has not seen the call, so this is no replay of it.
         return source.session().call(self._head, args, kwargs, timeout)
+
+    def _home(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Session | None:
+        """Return the worker in which an argument lives, of several workers of this one pod."""
+        from pypods.pods.references import home_of
+
+        workers = getattr(self._source, "running_sessions", None)
+        if workers is None or len(workers()) < 2:
+            return None
+        session = home_of([*args, *kwargs.values()])
+        return session if session in workers() else None
 
     def _effective_timeout(self) -> float | None:
         return self._source.timeout if self._timeout is None else self._timeout
@@ -137,6 +154,11 @@ class PodFunction:
         except PodDiedError as exc:
             if exc.delivered:
                 raise
+        except ValueTransferError:
+            session = self._home(args, kwargs)
+            if session is None:
+                raise
+            return session.submit(self._head, args, kwargs, timeout)
         return self._source.session().submit(self._head, args, kwargs, timeout)
 
     async def aio(self, /, *args: Any, **kwargs: Any) -> Any:
@@ -185,6 +207,9 @@ class PodFunction:
         """Return the same function with other options; ``timeout`` in seconds."""
         if timeout is not None and not timeout > 0:
             raise ValueError(f"timeout is in seconds and positive, not {timeout!r}")
+        return self._with_timeout(timeout)
+
+    def _with_timeout(self, timeout: float | None) -> PodFunction:
         return PodFunction(self._source, self.__name__, timeout=timeout)
 
     def _described(self) -> FunctionDescription:

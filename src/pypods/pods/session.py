@@ -357,13 +357,9 @@ class Session:
 
     def _with_releases(self, frame: bytes) -> bytes:
         if self.mirrors.dropped:
-            frame = self._drop_frame() + frame
+            frame = self.mirrors.drop_frames(self._max_frame_bytes) + frame
         shared = self.shared
         return frame if shared is None or not shared.returned else shared.with_releases(frame)
-
-    def _drop_frame(self) -> bytes:
-        """Return the frame that tells the pod of objects that nobody holds any more."""
-        return encode_in_standard_library({"kind": "drop", "refs": self.mirrors.take_dropped()})
 
     def begin(self, document: bytes) -> int:
         """Send an encoded request without waiting; return its number, for ``finish``."""
@@ -392,7 +388,7 @@ class Session:
         deadline = None if timeout is None else monotonic() + timeout
         shared = self.shared
         if self.mirrors.dropped:
-            frame = self._drop_frame() + frame
+            frame = self.mirrors.drop_frames(self._max_frame_bytes) + frame
         if shared is not None and shared.returned:
             frame = shared.with_releases(frame)
         try:

@@ -71,11 +71,13 @@ def check_inline(length: int) -> None:
     parcel = current.arena
     limit = MAX_INLINE_BYTES if parcel is None else parcel.max_inline_bytes
     if length > limit:
-        raise ValueTransferError(
+        error = ValueTransferError(
             f"takes {length} bytes, for which there is no room in shared memory nor in a frame of "
             f"{limit} bytes; send less at once, let go of arrays, or raise max_shared_bytes or "
             "max_frame_bytes"
         )
+        error.is_too_large = True
+        raise error
 
 
 # Reducing --------------------------------------------------------------------------------------

@@ -32,6 +32,9 @@ class EncodeContext(_local):
     export: Callable[[Any], tuple[bytes, object] | None] | None = None
     #: The same for a value that cannot be copied, after everything else.
     refer: Callable[[Any], tuple[bytes, object] | None] | None = None
+    #: What ``refer`` has put into the frame: how often each object, by its number, and, by their
+    #: numbers below zero, the classes that it has described.
+    journal: dict[int, int]
 
 
 #: The calling thread's own: attributes set by one thread are not seen by another.

@@ -28,7 +28,7 @@ def describe_failure(error: BaseException, about: Any = None) -> dict[str, Any]:
     """Return an exception as a document of values that can cross.
 
     An argument or attribute that cannot cross is replaced by its ``repr``. ``about`` returns what
-    is to be said of an exception's class.
+    is to be said of an exception's class; without it nothing is said of attributes either.
     """
     return _describe(error, set(), [MAX_EXCEPTIONS], about)
 
@@ -77,8 +77,8 @@ def _describe(error: BaseException, outer: set[int], room: list[int], about: Any
         "cause": linked(error.__cause__),
         "context": "cause" if same else linked(error.__context__),
         "suppress_context": bool(error.__suppress_context__),
-        "class": about(error) if about is not None and not _is_builtin(cls) else None,
-        "attributes": _attributes(error),
+        "class": None if about is None or _is_builtin(cls) else about(error),
+        "attributes": {} if about is None else _attributes(error),
         "exceptions": [
             described
             for described in map(linked, exceptions if isinstance(exceptions, tuple) else ())
@@ -136,12 +136,13 @@ def _sendable(value: Any) -> Any:
 
 def check_crosses(value: Any) -> None:
     """Raise ValueTransferError for what cannot be sent; nothing is lent to find out."""
-    refer = current.refer
-    current.refer = None if refer is None else _refer_to_nothing
+    refer, export = current.refer, current.export
+    if refer is not None:
+        current.refer, current.export = _refer_to_nothing, None
     try:
         encode_field("value", value)
     finally:
-        current.refer = refer
+        current.refer, current.export = refer, export
 
 
 def _refer_to_nothing(value: Any) -> Any:

@@ -19,6 +19,7 @@ __all__ = [
     "Cancel",
     "Close",
     "Describe",
+    "Drop",
     "Failure",
     "Hello",
     "Log",
@@ -177,6 +178,15 @@ class Answer:
 
 
 @dataclass(frozen=True)
+class Drop:
+    """Let go of objects that nobody on the host holds any more."""
+
+    kind: ClassVar[str] = "drop"
+    #: Packed: for each its number and how often it was received, two u64.
+    refs: bytes
+
+
+@dataclass(frozen=True)
 class Release:
     """Blocks of the receiver's shared memory that the sender needs no more; either side's.
 
@@ -223,6 +233,7 @@ Message = Union[
     Callback,
     Pull,
     Answer,
+    Drop,
     Release,
     Result,
     Failure,
@@ -249,6 +260,7 @@ _CHECKED_TYPES: dict[str, Any] = {
     "function": str,
     "args": list,
     "blocks": bytes,
+    "refs": bytes,
     "kwargs": dict,
 }
 

@@ -85,7 +85,7 @@ def _build(
     if type(attributes) is not dict:
         raise ProtocolError("a failure's attributes are no document")
     for attribute, value in attributes.items():
-        if attribute.isidentifier() and not attribute.startswith("_"):
+        if attribute.isidentifier() and _may_be_set(cls, attribute):
             with contextlib.suppress(AttributeError, TypeError, ValueError):
                 setattr(error, attribute, value)
     error.pod_name = pod_name
@@ -112,6 +112,14 @@ def _build(
         error.__context__ = error.__cause__
     error.__suppress_context__ = document.get("suppress_context") is True
     return error
+
+
+def _may_be_set(cls: type, attribute: str) -> bool:
+    """Whether an attribute is the exception's own, and no method of every exception."""
+    if attribute.startswith("_"):
+        return False
+    member = getattr(cls, attribute, None)
+    return member is None or hasattr(type(member), "__set__")
 
 
 def _add_note(error: BaseException, note: str) -> None:

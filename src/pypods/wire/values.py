@@ -226,8 +226,8 @@ def reduce(value: object) -> tuple[bytes, object]:
         if reducer is None:
             raise ValueTransferError(f"{_class_name(cls)} cannot cross by value")
         reduced: tuple[bytes, object] = reducer(value)
-    except ValueTransferError:
-        handle = None if current.refer is None else current.refer(value)
+    except ValueTransferError as exc:
+        handle = None if current.refer is None or exc.is_too_large else current.refer(value)
         if handle is None:
             raise
         return handle

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 
 from pypods.errors import ValueTransferError
+from pypods.wire.context import current
 from pypods.wire.documents import encode_field
 
 TYPE_CHECKING = False  # As typing has it.
@@ -43,12 +44,22 @@ def _describe_parameter(parameter: inspect.Parameter) -> dict[str, Any]:
     }
     if parameter.default is not inspect.Parameter.empty:
         try:
-            encode_field("default", parameter.default)
+            _check_copies(parameter.default)
         except ValueTransferError:
             document["default_text"] = repr(parameter.default)
         else:
             document["default"] = parameter.default
     return document
+
+
+def _check_copies(value: Any) -> None:
+    """Raise ValueTransferError for what cannot cross by value."""
+    refer, export = current.refer, current.export
+    current.refer = current.export = None
+    try:
+        encode_field("default", value)
+    finally:
+        current.refer, current.export = refer, export
 
 
 def _annotation_text(annotation: Any) -> str | None:

@@ -100,6 +100,7 @@ def other_names(module: Any, functions: Any) -> list[str]:
         and name in namespace
         and name not in functions
         and name.isidentifier()
+        and type(namespace[name]).__module__ != "__future__"
     ]
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import operator
 from _thread import allocate_lock
 from struct import Struct
-from types import BuiltinFunctionType, FunctionType, ModuleType
+from types import ModuleType
+
+from pypods.wire.context import current
 
 TYPE_CHECKING = False  # As typing has it, without importing typing into every worker.
 if TYPE_CHECKING:
@@ -15,14 +17,10 @@ __all__ = ["References"]
 
 #: How a dropped reference is packed: its number, and how often the host had received it.
 DROP = Struct("<QQ")
-#: The classes of what is called in place; their methods need no table.
-_FUNCTIONS = (
-    FunctionType,
-    BuiltinFunctionType,
-    type(str.join),
-    type("".join),
-    type(object.__str__),
-)
+#: As much as is said of a class; the host takes no more.
+MAX_NAME_CHARACTERS = 500
+MAX_METHODS = 10_000
+MAX_BASES = 100
 _BINARY = {
     "add": operator.add,
     "sub": operator.sub,
@@ -75,15 +73,20 @@ _OTHERS: dict[str, Any] = {
     "__gt__": operator.gt,
     "__ge__": operator.ge,
     "__instancecheck__": lambda cls, value: isinstance(value, cls),
+    "__subclasscheck__": lambda cls, other: issubclass(other, cls),
+    "__await__": lambda value: _await(value),  # noqa: PLW0108
 }
+
+
+def _swapped(function: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    return lambda value, other: function(other, value)
+
+
 #: What an operation does that is no plain method, by the method's name.
 OPERATIONS: dict[str, Callable[..., Any]] = {
     **_OTHERS,
     **{f"__{name}__": function for name, function in _BINARY.items()},
-    **{
-        f"__r{name}__": lambda value, other, function=function: function(other, value)
-        for name, function in _BINARY.items()
-    },
+    **{f"__r{name}__": _swapped(function) for name, function in _BINARY.items()},
 }
 #: Looked up on the class by the interpreter, so the host's class must have them too.
 _SPECIAL = frozenset(OPERATIONS) - {
@@ -93,11 +96,13 @@ _SPECIAL = frozenset(OPERATIONS) - {
     "__dir__",
     "__repr__",
     "__instancecheck__",
+    "__subclasscheck__",
 } | {
     "__enter__",
     "__exit__",
     "__aenter__",
     "__aexit__",
+    "__aiter__",
     "__anext__",
     "__fspath__",
     *(f"__i{name}__" for name in _BINARY if name != "divmod"),
@@ -110,6 +115,10 @@ def _iterate(value: Any) -> Any:
     """Return a generator over a value; of what is its own iterator, itself."""
     iterator = iter(value)
     return value if iterator is value else (item for item in iterator)
+
+
+async def _await(value: Any) -> Any:
+    return await value
 
 
 class References:
@@ -127,15 +136,20 @@ class References:
         self._known: set[int] = set()
         self._lock = allocate_lock()
 
+    def prepare_thread(self) -> None:
+        """Let what is encoded on this thread hold references."""
+        current.refer = self.export
+        current.journal = {}
+
     # To the host -------------------------------------------------------------------------------
 
     def export(self, value: Any) -> tuple[bytes, dict[str, Any]] | None:
         """Return the kind and content of an object that the host holds from now on."""
-        if type(value).__name__ == "coroutine":
+        cls = type(value)
+        if cls.__name__ == "coroutine":
             return None  # It is awaited, and what it returns is sent.
-        if isinstance(value, type):
-            number = self._class_number(value)
-            return b"O", {"type": number, "about": self._about(value)}
+        if issubclass(cls, type):
+            return b"O", {"type": self._class_number(value), "about": self._about_once(value)}
         with self._lock:
             key = id(value)
             reference = self._numbers.get(key)
@@ -146,11 +160,25 @@ class References:
                 self._numbers[key] = reference
                 self._counts[reference] = 0
             self._counts[reference] += 1
-        cls = type(value)
-        content = {"ref": reference, "class": self._class_number(cls), "about": self._about(cls)}
-        if isinstance(value, ModuleType):
-            content["module"] = value.__name__
+        journal = current.journal
+        journal[reference] = journal.get(reference, 0) + 1
+        about = self._about_once(cls)
+        content = {"ref": reference, "class": self._class_number(cls), "about": about}
+        if issubclass(cls, ModuleType):
+            content["module"] = str(value.__name__)[:MAX_NAME_CHARACTERS]
         return b"O", content
+
+    @staticmethod
+    def begin() -> None:
+        """Begin to encode a frame on this thread."""
+        if current.journal:
+            current.journal.clear()
+
+    def take_back(self) -> None:
+        """Let go of what this thread has encoded since ``begin``: it is not sent."""
+        sent = [item for item in current.journal.items() if item[0] > 0]
+        current.journal.clear()
+        self.drop(b"".join([DROP.pack(*item) for item in sent]))
 
     def _class_number(self, cls: type) -> int:
         number = self._class_numbers.get(cls)
@@ -160,15 +188,25 @@ class References:
                 self._classes[number] = cls
         return number
 
+    def _about_once(self, cls: type) -> list[Any]:
+        """Describe a class, unless it is in this frame already."""
+        key = -self._class_number(cls)
+        if key in current.journal:
+            return []
+        current.journal[key] = 1
+        return self._about(cls)
+
     def _about(self, cls: type) -> list[Any]:
         """Describe a class and its bases, each after its own bases; nothing if that is known."""
         if self._class_number(cls) in self._known:
             return []
-        return [
-            describe_class(each, self._class_number, self._class_number(each))
-            for each in reversed(cls.__mro__)
-            if each is not object
-        ]
+        numbers: dict[type, int] = {}
+        described = []
+        for each in reversed(cls.__mro__):
+            if each is not object:
+                numbers[each] = self._class_number(each)
+                described.append(describe_class(each, numbers))
+        return described
 
     def describe_error(self, error: BaseException) -> dict[str, Any]:
         """Return what a failure says of an exception's class and attributes, besides the usual."""
@@ -184,8 +222,9 @@ class References:
     def find(self, content: dict[str, Any]) -> Any:
         """Return the object or class that the host names. Raises LookupError."""
         if "type" in content:
+            cls = self._classes[content["type"]]
             self._known.add(content["type"])
-            return self._classes[content["type"]]
+            return cls
         value = self._objects[content["ref"]]
         self._known.add(self._class_number(type(value)))
         return value
@@ -246,13 +285,13 @@ class References:
         return len(self._objects)
 
 
-def describe_class(cls: type, number_of: Callable[[type], int], number: int) -> dict[str, Any]:
-    """Return what the host needs to stand in for a class, without its bases."""
+def describe_class(cls: type, numbers: dict[type, int]) -> dict[str, Any]:
+    """Return what the host needs to stand in for a class; it knows the others with a number."""
     methods, special = [], []
     for name, member in vars(cls).items():
         if name in _SPECIAL and member is not None and member is not _PLAIN[name]:
             special.append(name)
-        elif not name.startswith("__") and _is_method(member):
+        elif not name.startswith("__") and len(name) < MAX_NAME_CHARACTERS and _is_method(member):
             methods.append(name)
     builtin = ""
     if issubclass(cls, BaseException):
@@ -260,13 +299,15 @@ def describe_class(cls: type, number_of: Callable[[type], int], number: int) -> 
 
         builtin = nearest_builtin(cls)
     return {
-        "id": number,
-        "module": str(cls.__module__),
-        "name": str(cls.__qualname__),
-        "bases": [number_of(base) for base in cls.__bases__ if base is not object],
-        "methods": methods,
+        "id": numbers[cls],
+        "module": str(cls.__module__)[:MAX_NAME_CHARACTERS],
+        "name": str(cls.__qualname__)[:MAX_NAME_CHARACTERS],
+        # A class may choose its own order of bases, and leave some out.
+        "bases": [numbers[base] for base in cls.__bases__ if base in numbers][:MAX_BASES],
+        "methods": methods[:MAX_METHODS],
         "special": special,
         "builtin": builtin,
+        "checks": type(cls).__instancecheck__ is not type.__instancecheck__,
     }
 
 

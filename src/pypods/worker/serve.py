@@ -66,8 +66,8 @@ class Server:
         self._functions = functions
         self._classes = classes
         classes.ask = self.ask
-        self._streams = Streams()
         self._references = References()
+        self._streams = Streams(self._references.describe_error)
         classes.references = self._references
         #: Frames that were read while a call was asking its caller something.
         self._backlog: list[bytes] = []
@@ -89,6 +89,12 @@ class Server:
     def serve(self) -> None:
         """Answer frames until the host closes its side."""
         self.prepare_thread()
+        try:
+            self._serve()
+        finally:
+            encode_context.export = encode_context.refer = None
+
+    def _serve(self) -> None:
         receive = self._channel.receive
         queued = self._channel.queued
         while self._concurrency is None:
@@ -108,9 +114,9 @@ class Server:
         self.concurrency().wait_for_end()
 
     def prepare_thread(self) -> None:
-        """Let what is returned on this thread hold generators."""
+        """Let what is returned on this thread hold generators and references."""
         encode_context.export = self._streams.export
-        encode_context.refer = self._references.export
+        self._references.prepare_thread()
 
     def concurrency(self) -> Concurrency:
         """Return what runs things side by side; the first time, a thread begins to read."""
@@ -214,7 +220,8 @@ class Server:
             try:
                 items.extend(function(*args) for args in calls)
             except Exception as exc:  # noqa: BLE001 - it arrives at its place
-                return {"items": items, "error": describe_failure(exc)}
+                about = self._references.describe_error
+                return {"items": items, "error": describe_failure(exc, about)}
             return {"items": items, "error": None}
 
         def finish(number: int, results: dict[str, Any]) -> bytes:
@@ -299,11 +306,18 @@ class Server:
 
     def _result_frame(self, number: int, value: Any) -> bytes:
         """Return a result's frame. Raises ValueTransferError also for one that is too long."""
-        if self._shared is None or type(value) in _ALWAYS_SMALL:
-            frame = result_frame(number, value)
-        else:
-            frame = self._shared.pack(result_frame, number, value)
-        return self._within_limit(frame, "return")
+        if type(value) in _ALWAYS_SMALL:
+            return self._within_limit(result_frame(number, value), "return")
+        self._references.begin()
+        try:
+            if self._shared is None:
+                frame = result_frame(number, value)
+            else:
+                frame = self._shared.pack(result_frame, number, value)
+            return self._within_limit(frame, "return")
+        except ValueTransferError:
+            self._references.take_back()
+            raise
 
     def _within_limit(self, frame: bytes, verb: str) -> bytes:
         limit = self._channel.max_frame_bytes
@@ -337,16 +351,24 @@ class Server:
         """Answer a call with what it raised."""
         from pypods.wire.failures import describe_failure, shortened_failure
 
-        failure = describe_failure(error, self._references.describe_error)
+        references = self._references
+        if encode_context.refer is None:
+            references.prepare_thread()  # On whatever thread it is found out.
+        failure = describe_failure(error, references.describe_error)
         limit = self._channel.max_frame_bytes
+        references.begin()
         try:
             document = encode_document({"kind": "failure", "error": failure})
             is_too_long = len(document) + TAIL_START > limit
         except ValueTransferError:  # What can cross by itself may be nested too deeply in here.
             is_too_long = True
         if is_too_long:
+            references.take_back()
             shortened = shortened_failure(failure, limit)
             document = encode_document({"kind": "failure", "error": shortened})
+            if len(document) + TAIL_START > limit:
+                shortened["class"] = None
+                document = encode_document({"kind": "failure", "error": shortened})
         self.answer_with(numbered_frame(number, document))
 
     # Asking the caller -------------------------------------------------------------------------
@@ -368,11 +390,18 @@ class Server:
             raise RuntimeError("no call runs here in which the host could be asked")
         ask = self._next_ask()
         document = {"kind": kind, "ask": ask, "owner": owner, **request}
-        if self._shared is None:
-            encoded = encode_document(document)
-        else:
-            encoded = self._shared.pack(encode_document, document)
-        frame = self._within_limit(numbered_frame(number, encoded), "pass")
+        if encode_context.refer is None:
+            self._references.prepare_thread()  # A thread of the pod's own.
+        self._references.begin()
+        try:
+            if self._shared is None:
+                encoded = encode_document(document)
+            else:
+                encoded = self._shared.pack(encode_document, document)
+            frame = self._within_limit(numbered_frame(number, encoded), "pass")
+        except ValueTransferError:
+            self._references.take_back()
+            raise
         if self._shared is not None and self._shared.returned:
             frame = self._shared.with_releases(frame)
         if concurrency is None:

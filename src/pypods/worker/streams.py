@@ -11,7 +11,7 @@ from pypods.wire.weights import LIGHT, MAX_BATCH_BYTES, weight_of
 
 TYPE_CHECKING = False  # As typing has it, without importing typing into every worker.
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, Callable
 
 __all__ = ["Streams"]
 
@@ -33,7 +33,9 @@ class Streams:
     So a generator without end takes no memory but that of one batch on its way and one in use.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, about: Callable[[BaseException], Any] | None = None) -> None:
+        #: Returns what is said of an exception's class.
+        self._about = about
         self._generators: dict[int, Any] = {}
         #: Which thread exported each of them.
         self._threads: dict[int, int] = {}
@@ -79,7 +81,7 @@ class Streams:
                     return _batch(items)
         except BaseException as exc:  # noqa: BLE001 - it arrives at its place in the stream
             self._remove(number)
-            return _batch(items, done=True, error=describe_failure(exc))
+            return _batch(items, done=True, error=self._describe_failure(exc))
         self._remove(number)
         return _batch(items, done=True)
 
@@ -99,7 +101,7 @@ class Streams:
                     return _batch(items, full=len(items) >= count)
         except BaseException as exc:  # noqa: BLE001 - it arrives at its place in the stream
             self._remove(number)
-            return _batch(items, done=True, error=describe_failure(exc))
+            return _batch(items, done=True, error=self._describe_failure(exc))
         self._remove(number)
         return _batch(items, done=True)
 
@@ -110,6 +112,9 @@ class Streams:
         else:
             items.append(item)
         return _batch(items, full=True)
+
+    def _describe_failure(self, error: BaseException) -> dict[str, Any]:
+        return describe_failure(error, self._about)
 
     def close(self, number: int) -> Any:
         """Close a generator, so that its ``finally`` runs; of an async one, a coroutine."""
