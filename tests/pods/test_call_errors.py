@@ -88,6 +88,8 @@ def cycle():
     a.__cause__, b.__cause__ = b, a
     raise a
 
+async def wait(): pass
+def waiting(): raise ValueError([wait()])
 def unsendable(): raise ValueError(object, [lambda: 1])
 
 class Rude(Exception):
@@ -293,11 +295,17 @@ def test_a_cycle_of_causes_ends(pod: Any) -> None:
     assert error.__cause__.__cause__ is None
 
 
-def test_arguments_that_cannot_cross_are_told_as_text(pod: Any) -> None:
+def test_arguments_that_cannot_be_copied_are_references(pod: Any) -> None:
     error = catch(pod.unsendable)
     assert isinstance(error, ValueError)
-    assert error.args[0] == "<class 'object'>"
-    assert "lambda" in error.args[1]
+    assert repr(error.args[0]) == "<class 'builtins.object' in pod 'subject'>"
+    assert error.args[1][0]() == 1
+
+
+def test_arguments_that_cannot_cross_are_told_as_text(pod: Any) -> None:
+    error = catch(pod.waiting)
+    assert isinstance(error, ValueError)
+    assert error.args[0].startswith("[<coroutine object ")
 
 
 def test_an_exception_without_a_text_is_told_all_the_same(pod: Any) -> None:
@@ -321,8 +329,8 @@ def test_endless_recursion_is_a_recursion_error(pod: Any) -> None:
 
 
 def test_a_result_that_cannot_cross_is_an_error_that_names_its_place(bare_pod: LoadPod) -> None:
-    pod = bare_pod("def f(x=0): return {'a': [1, object()]}\ndef g(x): return x")
-    with pytest.raises(ValueTransferError, match=r'result\["a"\]\[1\]: object cannot cross'):
+    pod = bare_pod("async def w(): pass\ndef f(x=0): return {'a': [1, w()]}\ndef g(x): return x")
+    with pytest.raises(ValueTransferError, match=r'result\["a"\]\[1\]: coroutine cannot cross'):
         pod.f()
     with pytest.raises(ValueTransferError, match=r'args\[0\]\["conn"\]: object cannot cross'):
         pod.g({"conn": object()})

@@ -24,7 +24,7 @@ from pypods.errors import (
     ProtocolError,
     ValueTransferError,
 )
-from pypods.pods import Pod, PodLoader
+from pypods.pods import Pod, PodLoader, describe
 
 LoadPod = Callable[..., Any]
 
@@ -199,7 +199,7 @@ from pods.subject import beside
 
 def defined(): return "defined"
 def _hidden(): return 1
-class NotOffered: pass
+class Own: pass
 number = 7
 lambdas = lambda: "lambda"
 @functools.lru_cache
@@ -227,17 +227,20 @@ def offering(bare_loader: LoadPod, tmp_path: Path) -> LoadPod:
 def test_functions_of_the_global_scope_are_offered(offering: LoadPod) -> None:
     pod = offering(OFFER)
     expected = ["bound", "cached", "defined", "hypot", "imported", "lambdas", "partly"]
-    assert dir(pod) == expected
+    assert sorted(each.name for each in describe(pod)) == expected
+    others = ["Own", "beside", "functools", "math", "number", "os"]
+    assert dir(pod) == sorted(expected + others)
+    assert pod.number == 7
     assert (pod.defined(), pod.imported(), pod.lambdas()) == ("defined", "imported", "lambda")
     assert (pod.cached(1), pod.partly(2), pod.hypot(3.0, 4.0)) == (2, 3, 5.0)
 
 
 def test_all_narrows_what_is_offered(offering: LoadPod) -> None:
     pod = offering(OFFER + "__all__ = ['imported', 'defined', '_hidden', 'number', 'missing']")
-    assert dir(pod) == ["defined", "imported"]
+    assert dir(pod) == ["defined", "imported", "number"]
 
 
-@pytest.mark.parametrize("name", ["_hidden", "NotOffered", "number", "missing", "beside"])
+@pytest.mark.parametrize("name", ["_hidden", "_hidden_import", "missing"])
 def test_what_is_not_offered_is_an_attribute_error_with_the_names_there_are(
     offering: LoadPod, name: str
 ) -> None:

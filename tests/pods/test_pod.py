@@ -106,7 +106,8 @@ def test_a_function_can_be_wrapped_and_be_a_class_attribute(pod: Any) -> None:
 
 def test_describe_tells_all_in_one_go(pod: Any) -> None:
     descriptions = {each.name: each for each in describe(pod)}
-    assert sorted(descriptions) == dir(pod)
+    assert set(descriptions) < set(dir(pod))
+    assert all(isinstance(getattr(pod, name), PodFunction) for name in descriptions)
     assert descriptions["plain"] == FunctionDescription(
         "plain", inspect.signature(pod.plain), "Add two."
     )

@@ -30,9 +30,10 @@ def count(n, path=None):
 def count_then_fail(n):
     yield from range(n)
     raise ValueError("at the end")
+async def wait(): pass
 def count_then_unsendable(n):
     yield from range(n)
-    yield object()
+    yield wait()
     yield "never"
 def slowly(n):
     for i in range(n):
@@ -41,7 +42,7 @@ def slowly(n):
 def large(n):
     for i in range(n): yield bytes([i]) * 300_000
 def in_a_dict(): return {"name": "x", "rows": (i for i in range(3)), "more": [i for i in range(2)]}
-def wrong_beside(path): return [count(3, path), object()]
+def wrong_beside(path): return [count(3, path), wait()]
 def late(path):
     try: time.sleep(60)
     except KeyboardInterrupt: pass
@@ -151,7 +152,7 @@ def test_an_exception_arrives_at_its_place(pod):
 def test_an_item_that_cannot_cross_loses_none_before_it(pod):
     stream = pod.count_then_unsendable(20)
     assert [next(stream) for _ in range(20)] == list(range(20))
-    with pytest.raises(PodCallError, match="object cannot cross by value"):
+    with pytest.raises(PodCallError, match="coroutine cannot cross by value"):
         next(stream)
 
 
@@ -167,7 +168,7 @@ def test_streams_inside_a_result_stay_streams(pod):
 
 
 def test_a_generator_beside_what_cannot_cross_is_closed(pod, tmp_path):
-    with pytest.raises(ValueTransferError, match=r"result\[1\]: object cannot cross"):
+    with pytest.raises(ValueTransferError, match=r"result\[1\]: coroutine cannot cross"):
         pod.wrong_beside(str(tmp_path / "mark"))
     assert pod.same(2) == 2
 

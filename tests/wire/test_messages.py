@@ -12,6 +12,7 @@ from pypods.wire.messages import (
     Cancel,
     Close,
     Describe,
+    Drop,
     Failure,
     Hello,
     Log,
@@ -43,6 +44,7 @@ MESSAGES: list[Message] = [
     Pull(1, 2, 1, 1, 4),
     Answer(1, 1, 49),
     Answer(1, 2, None, {"text": "no"}),
+    Drop(bytes(16)),
     Release(bytes(8)),
     Result(1, 3),
     Failure(1, {"text": "no"}),
@@ -77,7 +79,7 @@ def test_a_kind_that_does_not_exist_is_a_protocol_error(kind):
 @pytest.mark.parametrize(
     ("document", "reason"),
     [
-        ({"kind": "ready"}, "a ready has the fields functions, not"),
+        ({"kind": "ready"}, "a ready has the fields functions, names, not"),
         (
             {"kind": "cancel", "id": 1, "more": 2},
             r"a cancel has the fields id, not \['id', 'more'\]",

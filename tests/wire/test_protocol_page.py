@@ -105,8 +105,8 @@ def test_every_kind_is_shown():
     with_bytes = [row[0] for row in KIND_ROWS]
     # A block of shared memory has no bytes of its own to show.
     # And handles are made during a call only.
-    assert sorted([*with_bytes, *"BkhG"]) == sorted(map(chr, kinds))
-    for kind in "BkhG":
+    assert sorted([*with_bytes, *"BkhGO"]) == sorted(map(chr, kinds))
+    for kind in "BkhGO":
         assert f"\n| `{kind}` | " in TEXT
     assert f"of {SHARED_MINIMUM_BYTES // 1024} KiB or more" in TEXT
 

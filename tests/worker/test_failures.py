@@ -48,6 +48,8 @@ def test_an_exception_is_described_whole():
         "cause": None,
         "context": None,
         "suppress_context": False,
+        "class": None,
+        "attributes": {},
         "exceptions": [],
     }
     assert trace.startswith("Traceback (most recent call last):\n")

@@ -128,10 +128,16 @@ def test_wrong_arguments_are_what_python_raises():
     assert "unexpected keyword argument 'c'" in failure(Host(), call(1, "add", 1, c=2))["text"]
 
 
+async def wait() -> None:
+    """Be what cannot cross: it is not even a reference."""
+
+
 def test_a_result_that_cannot_cross_names_its_place():
-    host = Host(thing=lambda: {"lock": threading.Lock()})
+    waiting = wait()
+    host = Host(thing=lambda: {"later": waiting})
     error = failure(host, call(1, "thing"))
-    assert error["text"] == 'result["lock"]: _thread.lock cannot cross by value'
+    waiting.close()
+    assert error["text"] == 'result["later"]: coroutine cannot cross by value'
     assert error["type"] == "ValueTransferError"
 
 
@@ -562,7 +568,7 @@ def test_the_first_frame_is_the_hello_of_that_python(each_python, make_pod):
     assert list(hello) == list(hello_document())
     assert hello["pid"] == process.pid
     assert each_python.resolve().name.startswith("python" + hello["python"].rpartition(".")[0])
-    assert ready == {"kind": "ready", "functions": ["f"]}
+    assert ready == {"kind": "ready", "functions": ["f"], "names": ["os"]}
     assert answer == result(5, None)
     assert err == b"x" * 100_000 + b"\ny"
     assert process.returncode == 0

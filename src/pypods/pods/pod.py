@@ -62,11 +62,10 @@ class Pod:
         source = self.__dict__.get("_pypods_source")
         if source is None or name.startswith("__"):
             raise AttributeError(name)
-        if not name.startswith("_"):
-            session = source.session()
-            if name in session.names:
-                return session.offered(name)
-        offer = ", ".join(sorted(self._pypods_offer)) or "nothing"
+        session = source.session()
+        if name in session.names:
+            return session.offered(name)
+        offer = ", ".join(sorted({*self._pypods_offer, *session.names})) or "nothing"
         raise AttributeError(
             f'pod "{source.pod_name}" offers no {name!r}; it offers: {offer}', name=name, obj=self
         )

@@ -21,7 +21,7 @@ DROP = Struct("<QQ")
 MAX_NAME_CHARACTERS = 500
 MAX_METHODS = 10_000
 MAX_BASES = 100
-_BINARY = {
+_BINARY: dict[str, Callable[..., Any]] = {
     "add": operator.add,
     "sub": operator.sub,
     "mul": operator.mul,
@@ -203,7 +203,7 @@ class References:
         numbers: dict[type, int] = {}
         described = []
         for each in reversed(cls.__mro__):
-            if each is not object:
+            if each is not object or cls is object:
                 numbers[each] = self._class_number(each)
                 described.append(describe_class(each, numbers))
         return described

@@ -202,7 +202,8 @@ class Server:
         from pypods.worker.describe import describe_function
 
         if name is not None:
-            function = self._functions.get(name) or self._references.attribute(name)
+            is_reference = name.startswith("#")
+            function = self._references.attribute(name) if is_reference else self._functions[name]
             return describe_function(name, function)
         return [describe_function(each, self._functions[each]) for each in self._functions]
 
