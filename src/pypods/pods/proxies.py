@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from pypods.errors import PodError, ValueTransferError
 from pypods.pods.pod import PodFunction
 from pypods.wire.envelopes import call_head
+from pypods.wire.failures import nearest_builtin
 
 if TYPE_CHECKING:
     import inspect
@@ -98,7 +99,7 @@ class CallStyle:
         return getattr(instance._pypods_method("__call__"), self._name)
 
 
-class _Doc:
+class Doc:
     """The docstring of an object, or of a class, as the pod has it."""
 
     def __get__(self, instance: Any, owner: Any) -> str | None:
@@ -127,14 +128,18 @@ def _doc_of(method: Callable[[str], PodMethod]) -> str | None:
     return doc if isinstance(doc, str) else None
 
 
-class PodObjectType(type):
-    """The class of the classes of proxies: each stands for one class of a pod."""
+class PodObjectType(type):  # noqa: D101 - a docstring would be that of its classes
+    # The class of the classes of proxies: each stands for one class of a pod.
 
     #: The books of the worker in which the class is; None for ``PodObject`` itself.
     _pypods_books: Any
     _pypods_path: str
     #: Whether the class says for itself what its instances are, as abstract classes do.
     _pypods_checks: bool
+
+    @property
+    def __doc__(cls) -> str | None:  # type: ignore[override]
+        return Doc().__get__(None, cls)  # Where help() looks.
 
     def __new__(mcs, name: str, bases: tuple[type, ...], namespace: dict[str, Any]) -> Any:
         """Make the class. Raises TypeError for one of a program's own."""
@@ -209,9 +214,9 @@ class PodObjectType(type):
         )
 
 
-class PodObject(metaclass=PodObjectType):  # noqa: D101 - see _Doc
+class PodObject(metaclass=PodObjectType):  # noqa: D101 - see Doc
     __slots__ = ("__weakref__", "_pypods_count", "_pypods_mirrors", "_pypods_number")
-    __doc__: Any = _Doc()
+    __doc__: Any = Doc()
     __signature__ = _Signature()
     _pypods_books: Any = None
     _pypods_path = ""
@@ -330,7 +335,19 @@ FUNCTION_CLASSES = frozenset(
 
 def _make_special(name: str) -> Callable[..., Any]:
     special: Callable[..., Any]
-    if name in _ASYNCHRONOUS:
+    if name == "__exit__":
+
+        def leave(self: Any, kind: Any, error: Any, _: Any) -> Any:
+            return self._pypods_method(name)(*_told(self, kind, error))
+
+        special = leave
+    elif name == "__aexit__":
+
+        async def leave_and_await(self: Any, kind: Any, error: Any, _: Any) -> Any:
+            return await self._pypods_method(name).aio(*_told(self, kind, error))
+
+        special = leave_and_await
+    elif name in _ASYNCHRONOUS:
 
         async def call_and_await(self: Any, *args: Any) -> Any:
             return await self._pypods_method(name).aio(*args)
@@ -359,6 +376,18 @@ def _make_special(name: str) -> Callable[..., Any]:
         special = call
     special.__name__ = special.__qualname__ = name
     return special
+
+
+def _told(proxy: Any, kind: Any, error: Any) -> tuple[Any, ...]:
+    """Return what is told of the exception with which a block is left: nothing if there is none.
+
+    One that the same worker raised is told by its own class, any other by the nearest builtin.
+    """
+    if kind is None:
+        return ()
+    books = proxy._pypods_mirrors
+    own = [each for each in kind.__mro__ if vars(each).get("_pypods_books") is books]
+    return (nearest_builtin(kind), str(error), *own[:1])
 
 
 #: The special methods that a class in a pod may have, as its proxies' class has them.

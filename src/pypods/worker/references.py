@@ -75,6 +75,8 @@ _OTHERS: dict[str, Any] = {
     "__instancecheck__": lambda cls, value: isinstance(value, cls),
     "__subclasscheck__": lambda cls, other: issubclass(other, cls),
     "__await__": lambda value: _await(value),  # noqa: PLW0108
+    "__exit__": lambda value, *told: value.__exit__(*_error_of(*told)),
+    "__aexit__": lambda value, *told: value.__aexit__(*_error_of(*told)),
 }
 
 
@@ -119,6 +121,21 @@ def _iterate(value: Any) -> Any:
 
 async def _await(value: Any) -> Any:
     return await value
+
+
+def _error_of(builtin: str = "", text: str = "", cls: Any = None) -> tuple[Any, Any, None]:
+    """Return the exception with which the host leaves a block: its own class, or the nearest."""
+    if not builtin:
+        return None, None, None
+    import builtins
+
+    cls = cls or getattr(builtins, builtin, Exception)
+    try:
+        error = cls(text)
+    except Exception:  # noqa: BLE001 - a class that wants other arguments, and checks them
+        error = cls.__new__(cls)
+        error.args = (text,)
+    return cls, error, None
 
 
 class References:
@@ -282,7 +299,7 @@ class References:
         del dropped  # Out of the lock: their finalizers may do anything.
 
     def __len__(self) -> int:
-        return len(self._objects)
+        return len(self._counts)
 
 
 def describe_class(cls: type, numbers: dict[type, int]) -> dict[str, Any]:
