@@ -229,9 +229,9 @@ class PodObject(metaclass=PodObjectType):  # noqa: D101 - see Doc
         return PodMethod(self._pypods_mirrors, f"#{self._pypods_number}", name, self)
 
     def __getattr__(self, name: str) -> Any:
-        if _is_the_languages(name):
+        if name[:1] == "_" and _is_the_languages(name):
             raise AttributeError(name)
-        return self._pypods_method("=" + name)()
+        return self._pypods_mirrors.use(f"#{self._pypods_number}.={name}")
 
     def __setattr__(self, name: str, value: Any) -> None:
         self._pypods_method("__setattr__")(name, value)
@@ -357,7 +357,7 @@ def _make_special(name: str) -> Callable[..., Any]:
 
         def operate(self: Any, *args: Any) -> Any:
             try:
-                return self._pypods_method(name)(*args)
+                return self._pypods_mirrors.use(f"#{self._pypods_number}.{name}", args)
             except ValueTransferError:  # What cannot be sent is equal to nothing there.
                 return NotImplemented
 
@@ -371,7 +371,7 @@ def _make_special(name: str) -> Callable[..., Any]:
     else:
 
         def call(self: Any, /, *args: Any, **kwargs: Any) -> Any:
-            return self._pypods_method(name)(*args, **kwargs)
+            return self._pypods_mirrors.use(f"#{self._pypods_number}.{name}", args, kwargs)
 
         special = call
     special.__name__ = special.__qualname__ = name

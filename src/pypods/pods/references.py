@@ -26,6 +26,7 @@ from pypods.pods.proxies import (
     PodObjectType,
 )
 from pypods.wire.documents import encode_document
+from pypods.wire.envelopes import call_head
 from pypods.wire.remote_errors import mirrored_error_class
 
 if TYPE_CHECKING:
@@ -90,6 +91,11 @@ class Mirrors:
                 "make it anew in the pod that runs now"
             )
         return self._session
+
+    def use(self, path: str, args: tuple[Any, ...] = (), kwargs: Any = None) -> Any:
+        """Call what a path leads to; as ``PodMethod``, for what is done often."""
+        session = self._session if self._session.is_alive else self.session()
+        return session.call(call_head(path), args, kwargs or {}, self._timeout())
 
     def pod_method(self, name: str) -> PodMethod:
         """Return a method of the pod's own module."""

@@ -17,6 +17,7 @@ __all__ = ["References"]
 
 #: How a dropped reference is packed: its number, and how often the host had received it.
 DROP = Struct("<QQ")
+NO_SUCH_OBJECT = "the host holds no such object of this pod"
 #: As much as is said of a class; the host takes no more.
 MAX_NAME_CHARACTERS = 500
 MAX_METHODS = 10_000
@@ -247,30 +248,37 @@ class References:
         return value
 
     def function(self, name: str) -> Callable[..., Any] | None:
-        """Return what a call of ``#REF.METHOD`` or ``#tCLASS.METHOD`` calls; None for no such."""
-        reference, _, method = name[1:].partition(".")
+        """Return what a call of ``#REF.METHOD`` or ``#tCLASS.METHOD`` calls; None for no such.
+
+        It looks for the object when it is called, so that it may be kept and holds nothing.
+        """
         if name[:1] != "#":
             return None
+        reference, _, method = name[1:].partition(".")
+        table: dict[int, Any] = self._objects
         try:
             if reference[:1] == "t":
-                value = self.find({"type": int(reference[1:])})
+                table = self._classes
+                number = int(reference[1:])
+                self.find({"type": number})
             else:
-                value = self.find({"ref": int(reference)})
+                number = int(reference)
+                self.find({"ref": number})
         except (LookupError, ValueError):
             return None
-        operation = OPERATIONS.get(method)
-        if method == "import_module" and reference == "0":
+        if method == "import_module" and not number:
             from importlib import import_module
 
             return import_module
-
         if method[:1] == "=":
-            return lambda: getattr(value, method[1:])
+            attribute = method[1:]
+            return lambda: getattr(_find(table, number), attribute)
+        operation = OPERATIONS.get(method)
+        if operation is not None:
+            return lambda *args, **kwargs: operation(_find(table, number), *args, **kwargs)
 
         def call(*args: Any, **kwargs: Any) -> Any:
-            if operation is not None:
-                return operation(value, *args, **kwargs)
-            return getattr(value, method)(*args, **kwargs)
+            return getattr(_find(table, number), method)(*args, **kwargs)
 
         return call
 
@@ -300,6 +308,13 @@ class References:
 
     def __len__(self) -> int:
         return len(self._counts)
+
+
+def _find(table: dict[int, Any], number: int) -> Any:
+    try:
+        return table[number]
+    except KeyError:
+        raise LookupError(NO_SUCH_OBJECT) from None
 
 
 def describe_class(cls: type, numbers: dict[type, int]) -> dict[str, Any]:

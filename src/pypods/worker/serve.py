@@ -33,7 +33,7 @@ from pypods.worker.descriptors import take_over_standard_streams
 from pypods.worker.lifetime import die_with_host
 from pypods.worker.logs import forward_logging
 from pypods.worker.pod_module import PodClasses, import_pod, offered_functions, other_names
-from pypods.worker.references import References
+from pypods.worker.references import NO_SUCH_OBJECT, References
 from pypods.worker.streams import Streams
 
 TYPE_CHECKING = False  # As typing has it, without importing typing into every worker.
@@ -76,6 +76,8 @@ class Server:
         self._next_ask = count(1).__next__
         self._shared: SharedMemory | None = classes.shared
         self._remembered: dict[bytes, Callable[..., Any]] = {}
+        #: The same for objects of the host's; their names do not come back for ever.
+        self._remembered_uses: dict[bytes, Callable[..., Any]] = {}
         #: The id of the call that runs, 0 for none: whom an interrupt is for.
         self._current = 0
         #: Whether an interrupt came at a moment at which nothing could be done about it.
@@ -138,6 +140,10 @@ class Server:
             if function is not None:
                 self._call(frame_id(frame), function)
                 return
+            function = self._remembered_uses.get(frame[TAIL_START:])
+            if function is not None:
+                self._call(frame_id(frame), function)
+                return
         number = frame_id(frame)
         if number is None and self.take_release(frame):
             return
@@ -154,11 +160,15 @@ class Server:
         name, args, kwargs = call
         function = self._functions.get(name)
         if function is None:
-            function = self._references.function(name) if name[:1] == "#" else None
+            function = self._references.function(name)
             if function is None:
                 self.fail(number, self._unknown(name))
-            else:
-                self._call(number, function, args, kwargs)
+                return
+            if not args and not kwargs:
+                if len(self._remembered_uses) >= MAX_REMEMBERED_CALLS:
+                    self._remembered_uses.clear()
+                self._remembered_uses[frame[TAIL_START:]] = function
+            self._call(number, function, args, kwargs)
             return
         if not args and not kwargs and len(self._remembered) < MAX_REMEMBERED_CALLS:
             self._remembered[frame[TAIL_START:]] = function
@@ -194,7 +204,7 @@ class Server:
 
     def _unknown(self, name: str) -> Exception:
         if name.startswith("#"):
-            return LookupError("the host holds no such object of this pod")
+            return LookupError(NO_SUCH_OBJECT)
         names = ", ".join(sorted(self._functions)) or "nothing"
         return AttributeError(f"the pod offers no {name!r}; it offers: {names}")
 
