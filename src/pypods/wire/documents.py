@@ -163,7 +163,7 @@ def _encode_element(key: bytes, value: Any, depth: int) -> bytes:
     if cls.__module__ == "uuid" and cls.__name__ == "UUID":
         data = value.bytes
         return b"\x05" + key + b"\x10\x00\x00\x00\x04" + data
-    if cls.__module__.startswith("bson."):
+    if str(cls.__module__).startswith("bson."):
         element = _encode_bson_class(key, value)
         if element is not None:
             return element

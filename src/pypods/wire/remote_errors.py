@@ -81,7 +81,7 @@ def _build(
         found = class_of(own)
         cls = found if isinstance(found, type) and issubclass(found, root) else cls
     error = _instance(root, cls, args, children)
-    attributes = document.get("attributes") or {}
+    attributes = document.get("attributes", {})
     if type(attributes) is not dict:
         raise ProtocolError("a failure's attributes are no document")
     for attribute, value in attributes.items():

@@ -314,6 +314,10 @@ class Server:
                 place = "result" + place[len("value") :]
             self.fail(number, ValueTransferError(exc.reason, place))
             return None
+        except Exception as exc:  # noqa: BLE001 - a class of the pod's that does not let itself be looked at
+            self._streams.forget_since(first_stream)
+            self.fail(number, exc)
+            return None
 
     def _result_frame(self, number: int, value: Any) -> bytes:
         """Return a result's frame. Raises ValueTransferError also for one that is too long."""
@@ -326,7 +330,7 @@ class Server:
             else:
                 frame = self._shared.pack(result_frame, number, value)
             return self._within_limit(frame, "return")
-        except ValueTransferError:
+        except BaseException:
             self._references.take_back()
             raise
 
@@ -410,7 +414,7 @@ class Server:
             else:
                 encoded = self._shared.pack(encode_document, document)
             frame = self._within_limit(numbered_frame(number, encoded), "pass")
-        except ValueTransferError:
+        except BaseException:
             self._references.take_back()
             raise
         if self._shared is not None and self._shared.returned:
