@@ -33,7 +33,8 @@ def die(): os._exit(3)
 def even(x):
     if x == 7: raise ValueError("seven")
     return x * 2
-def unsendable(x): return object() if x == 3 else x
+async def wait(): pass
+def unsendable(x): return [wait()] if x == 3 else x
 def apply(f, x): return f(x)
 def gen(n): yield from range(n)
 async def sleeps(seconds, x=None):
@@ -183,7 +184,7 @@ def test_map_raises_after_the_results_before_it(pod, chunksize):
 
 def test_map_loses_no_result_before_one_that_cannot_cross(pod):
     taken = []
-    with pytest.raises((PodCallError, ValueTransferError), match="object cannot cross"):
+    with pytest.raises((PodCallError, ValueTransferError), match="coroutine cannot cross"):
         taken.extend(pod.unsendable.map(range(9), chunksize=9))
     assert taken == [0, 1, 2]
 

@@ -23,7 +23,7 @@ from tests.pods.conftest import LoadPod, make_loaders
 
 from pypods.errors import PodCallError, PodDiedError, PodError, ValueTransferError
 
-#: The full number takes minutes; the default run makes fewer.
+#: 1,000,000 take minutes; the default run makes fewer.
 REFERENCES = int(os.environ.get("PYPODS_TEST_REFERENCES", "20000"))
 
 SOURCE = '''
@@ -707,6 +707,7 @@ def test_several_workers_are_given_what_lives_in_them(load):
 # --- lifetimes ----------------------------------------------------------------------------------
 
 
+@pytest.mark.timeout(900)  # The full number takes a minute or more.
 def test_nothing_is_left_of_references_that_are_dropped(pod):
     before = held(pod)
     made = 0

@@ -62,7 +62,8 @@ def keep(x): kept.append(x)
 def drop(): kept.clear()
 
 def fail(x): raise ValueError(len(x))
-def bad(n): return [b"x" * n, object()]
+async def wait(): pass
+def bad(n): return [b"x" * n, wait()]
 def die(x): os._exit(3)
 
 def stubborn(n, seconds):

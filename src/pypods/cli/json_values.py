@@ -77,6 +77,10 @@ def plain_container(value: Any) -> Any:
         return [plain_value(item) for item in value]
     if isinstance(value, (set, frozenset)):
         return sorted((plain_value(item) for item in value), key=json.dumps)
+    from pypods.pods.proxies import PodObject
+
+    if isinstance(value, PodObject):  # It may have iterators' methods, too.
+        return repr(value)
     if isinstance(value, Iterator):  # A stream: taken to its end.
         return [plain_value(item) for item in value]
     if type(value).__module__ in ARRAY_MODULES and hasattr(value, "tolist"):
