@@ -106,8 +106,8 @@ def measure_relay(bench: Bench) -> Outcome:
             most=most,
             first=4,
             at_first={"most": most},
-            turn_seconds=1.0,
-            rounds=5,
+            turn_seconds=0.7,
+            rounds=3,
         )
         for name, kind, read in (
             (TABLES, "table", False),
@@ -182,7 +182,7 @@ RELAY = Axis(
     "1 GiB from one worker to another, by way of the host",
     measure_relay,
     "In batches of 16 MiB, and the time is that of one: 64 of them at once, or as many as go into "
-    "a second, but four at the least. The producer has them ready (four, in turns). The receiver "
+    "0.7 s, but four at the least. The producer has them ready (four, in turns). The receiver "
     "looks at the first and the last number of each batch, in a variant of its own at all of "
     "them. The host's own memory is what it holds alone (RssAnon, looked at every 2 ms in a relay "
     "that is not timed), beyond what it had before the first batch; what is resident in all, with "

@@ -9,7 +9,7 @@ from errors import CannotError
 
 STATUS = Path("/proc/self/status")
 SAMPLE_SECONDS = 0.002
-WATCH_SECONDS = 4.0
+WATCH_SECONDS = 2.5
 
 
 def measure_relay(peer, kind, read, batches, most=0):
