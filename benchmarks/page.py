@@ -76,6 +76,11 @@ def _list_parts(document: Mapping[str, Any]) -> Iterator[str]:
         f"the workers': {versions['pod_python']}. pypods {versions['pypods']}, pymongo "
         f"{versions['pymongo']}, uv {versions['uv']}, virtualenv {versions['virtualenv']}."
     )
+    if machine["load_average"] > machine["cores"] / 2:
+        yield (
+            "**The machine had other work to do meanwhile.** Times are longer than they need be, "
+            "and what takes more than one core suffers most."
+        )
     if machine.get("quick"):
         yield "**Tried out with `--quick`: few samples of small values, so no aim means anything.**"
     yield "## Aims"

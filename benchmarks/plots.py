@@ -24,7 +24,12 @@ mpl.rcParams.update(
     }
 )
 from matplotlib import pyplot as plt  # noqa: E402 - the settings come first
-from matplotlib.ticker import FuncFormatter, NullFormatter  # noqa: E402
+from matplotlib.ticker import (  # noqa: E402
+    FuncFormatter,
+    LogLocator,
+    MultipleLocator,
+    NullFormatter,
+)
 
 COLOURS = {"pypods": "#0969da", "peer": "#8c959f", "floor": "#2da44e"}
 NAMES = {"pypods": "pypods", "peer": "others", "floor": "floors: the bare mechanism"}
@@ -108,6 +113,7 @@ def draw_column(
     least = 0.0
     if unit == "seconds":
         column.set_xscale("log")
+        column.xaxis.set_major_locator(LogLocator(numticks=5))
         least = min((each["p50"] for each in measured_here), default=0.1) / 3
     for row, (title, each) in enumerate(found.items()):
         if each is None:
@@ -120,6 +126,8 @@ def draw_column(
     column.set_xlim(least, most * (most / least) ** 0.28 if least else most * 1.25)
     column.set_ylim(-0.6, len(titles) - 0.4)
     column.set_title(variant, fontsize=10)
+    if unit == "bytes":
+        column.xaxis.set_major_locator(MultipleLocator(20 * 2**20))
     column.xaxis.set_major_formatter(
         FuncFormatter(lambda value, _: write(value, unit, digits=0) if value else "")
     )
