@@ -57,7 +57,7 @@ if TYPE_CHECKING:
 
     from pypods.pods.description import FunctionDescription
     from pypods.pods.exports import CallExports
-    from pypods.pods.futures import FutureCalls, PodFuture
+    from pypods.pods.futures import FutureCalls, LoopInbox, PodFuture
     from pypods.wire.shared import SharedMemory
 
 __all__ = ["Session"]
@@ -234,10 +234,15 @@ class Session:
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
         timeout: float | None = None,
+        inbox: LoopInbox | None = None,
     ) -> PodFuture:
-        """Send a call without waiting; return its future. Errors of sending as of ``call``."""
+        """Send a call without waiting; return its future. Errors of sending as of ``call``.
+
+        With an ``inbox`` the reply is settled by its event loop.
+        """
         number = self._next_number()
-        return self._open(number, self._call_frame(number, head, args, kwargs), timeout)
+        frame = self._call_frame(number, head, args, kwargs)
+        return self._open(number, frame, timeout, inbox=inbox)
 
     def submit_chunk(self, name: str, calls: list[Any], timeout: float | None) -> PodFuture:
         """Send many calls of one function at once; the future's value is (results, error)."""
@@ -260,6 +265,7 @@ class Session:
         frame: bytes,
         timeout: float | None,
         convert: Callable[[Any], Any] | None = None,
+        inbox: LoopInbox | None = None,
     ) -> PodFuture:
         futures = self._futures
         if futures is None:
@@ -269,6 +275,7 @@ class Session:
             with self._making_futures:
                 futures = self._futures = self._futures or FutureCalls(self)
         future = futures.open(number, timeout, convert)
+        future.inbox = inbox
         on_reply = partial(futures.take_in, future)
         frame = self._with_releases(frame)
         try:
