@@ -97,8 +97,9 @@ def _check_sizes(node: Node) -> None:
     bitmap_bytes = (end + 7) // 8
     needed = []
     if layout.has_validity:
-        if sizes and node.buffers[0] is None:
-            node.null_count = 0
+        if sizes and (node.buffers[0] is None or not node.null_count):
+            # Some look at a bitmap whatever the count says.
+            node.buffers[0], node.null_count = None, 0
         needed.append(bitmap_bytes if node.null_count else 0)
     if family == "bool":
         needed.append(bitmap_bytes)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pypods.wire.arrow.schemas import Field
     from pypods.wire.arrow.values import ArrowSchemaValue
 
-__all__ = ["make_array", "make_field", "make_object"]
+__all__ = ["make_array", "make_field", "make_object", "make_single", "make_stream"]
 
 
 class _Type:
@@ -49,7 +49,34 @@ def make_object(pyarrow: Any, value: ArrowSchemaValue, name: str) -> Any:
         if name == "Schema":
             return pyarrow.schema(field.type, metadata=field.metadata)
         return field if name == "Field" else field.type
-    chunks = [make_array(pyarrow, field.type, node, data) for node, data in value.nodes()]
+    return _joined(pyarrow, field, _make_chunks(pyarrow, field, value), name)
+
+
+def make_stream(pyarrow: Any, value: ArrowValue) -> Any:
+    """Return what has the same batches: with names and metadata if they are of columns."""
+    field = make_field(pyarrow, value.field)
+    chunks = _make_chunks(pyarrow, field, value)
+    return _joined(pyarrow, field, chunks, "Table" if _are_rows(field, chunks) else "ChunkedArray")
+
+
+def make_single(pyarrow: Any, value: ArrowValue) -> Any:
+    """Return the same of one array."""
+    field = make_field(pyarrow, value.field)
+    chunks = _make_chunks(pyarrow, field, value)
+    return _joined(pyarrow, field, chunks, "RecordBatch" if _are_rows(field, chunks) else "Array")
+
+
+def _make_chunks(pyarrow: Any, field: Any, value: ArrowValue) -> list[Any]:
+    return [make_array(pyarrow, field.type, node, data) for node, data in value.nodes()]
+
+
+def _are_rows(field: Any, chunks: list[Any]) -> bool:
+    """Say whether arrays can be batches, which have no nulls of whole rows."""
+    is_structure = type(field.type).__name__ == "StructType"
+    return is_structure and not any(chunk.null_count for chunk in chunks)
+
+
+def _joined(pyarrow: Any, field: Any, chunks: list[Any], name: str) -> Any:
     if name == "ChunkedArray":
         return pyarrow.chunked_array(chunks, type=field.type)
     if name not in ("Table", "RecordBatch", "RecordBatchReader"):
