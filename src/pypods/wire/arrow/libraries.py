@@ -63,7 +63,7 @@ def _make_polars(polars: Any, value: Any) -> Any:
     if name == "DataFrame":
         return polars.DataFrame(value)
     if name == "Series":
-        return polars.Series(value.type_content[1], value)
+        return polars.Series(value).alias(value.type_content[1])
     return value
 
 

@@ -30,7 +30,7 @@ class Node:
         self.field = field
         self.length = length
         self.null_count = null_count
-        self.offset = offset
+        self.offset = offset if length else 0
         #: Of each its position and size, or its bytes; None for one that is not there.
         self.buffers: list[Any] = []
         self.children: list[Node] = []

@@ -226,11 +226,11 @@ class _Plan:
         first = array.offset + start
         buffers = array.buffers
         is_whole = start == 0 and length == array.length
-        validity = buffers[0] if layout.has_validity and array.null_count else None
+        validity = buffers[0] if layout.has_validity and length and array.null_count else None
         if whole_levels:
             _refuse_null(family, validity, first, length)
             validity = None
-        shift = first % 8 if validity or family == "bool" else 0
+        shift = first % 8 if validity or (family == "bool" and length) else 0
         begin, count = first - shift, shift + length
         if family == "null":
             null_count = length

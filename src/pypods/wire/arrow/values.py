@@ -215,8 +215,10 @@ def reduce_arrow(value: Any) -> Any:
     groups: list[Any] = []
     if hasattr(cls, "__arrow_c_stream__"):
         field, groups = reading.read_stream(value.__arrow_c_stream__())
-        if hasattr(cls, "__arrow_c_array__") and [len(batches) for batches, _ in groups] == [1]:
-            form = "array"
+        if hasattr(cls, "__arrow_c_array__"):
+            if not groups:  # A stream may leave out a batch without rows.
+                field, groups = reading.read_array(*value.__arrow_c_array__())
+            form = "array" if [len(batches) for batches, _ in groups] == [1] else "stream"
     elif hasattr(cls, "__arrow_c_array__"):
         form = "array"
         field, groups = reading.read_array(*value.__arrow_c_array__())
