@@ -87,10 +87,8 @@ def memory() -> Iterator[Callable[..., Any]]:
         here.release(there.reader.take_returned(10_000))
         return here.writer.used_bytes
 
-    cross.lent_bytes = lent_bytes
-    cross.shared = there
+    cross.lent_bytes = lent_bytes  # type: ignore[attr-defined]
     yield cross
-    gc.collect()
     here.close()
     there.close()
 
@@ -281,9 +279,7 @@ class Shuffler:
         if pa.types.is_boolean(type_):
             values: list[Any] = (self.numpy.random(length) < 0.5).tolist()
         else:
-            values = [
-                "é€x" * size for size in self.numpy.choice([0, 1, 2, 3, 30], length).tolist()
-            ]
+            values = ["é€x" * size for size in self.numpy.choice([0, 1, 2, 3, 30], length).tolist()]
         if mask is not None:
             pairs = zip(values, mask.to_pylist(), strict=True)
             values = [None if is_null else value for value, is_null in pairs]
@@ -308,7 +304,8 @@ class Shuffler:
             for index in range(type_.num_fields):
                 offsets[which == index] = np.arange(counts[index])
             parts = [
-                self.array(field.type, count + 1) for field, count in zip(type_, counts, strict=True)
+                self.array(field.type, count + 1)
+                for field, count in zip(type_, counts, strict=True)
             ]
             made = pa.UnionArray.from_dense(
                 codes, pa.array(offsets, pa.int32()), parts, names, type_.type_codes
@@ -332,7 +329,8 @@ class Shuffler:
         if pa.types.is_map(type_):
             keys = self.array(type_.key_type, total, nulls=False)
             pairs = pa.StructArray.from_arrays(
-                [keys, self.array(type_.item_type, total)], fields=[type_.key_field, type_.item_field]
+                [keys, self.array(type_.item_type, total)],
+                fields=[type_.key_field, type_.item_field],
             )
             bits = None
             if mask is not None:

@@ -142,8 +142,8 @@ def _check_ranges(node: Node) -> None:
     sizes = _numbers(code, node.buffers[2], node.end)
     limit = node.children[0].length
     for place in range(node.offset, node.end):
-        is_sound = sizes[place] >= 0 and 0 <= starts[place] <= limit - sizes[place]
-        if not is_sound and _is_valid(node, place):
+        # Of nulls too, as the format has it.
+        if sizes[place] < 0 or not 0 <= starts[place] <= limit - sizes[place]:
             raise ProtocolError("a list of an Arrow array leads out of its items")
 
 

@@ -63,7 +63,8 @@ def _make_polars(polars: Any, value: Any) -> Any:
     if name == "DataFrame":
         return polars.DataFrame(value)
     if name == "Series":
-        return polars.Series(value).alias(value.type_content[1])
+        # As a column, for a type may be in the metadata of its field (Enum).
+        return polars.DataFrame(value.as_column()).to_series()
     return value
 
 

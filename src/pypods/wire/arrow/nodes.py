@@ -116,6 +116,9 @@ def _check_sizes(node: Node) -> None:
         needed += [end] if family == "sparse" else [end, 4 * end]
     if family == "binary":
         needed.append(0)
+    for index in range(int(layout.has_validity), len(sizes)):
+        if node.buffers[index] is None:  # Arrow C++ would follow the address all the same.
+            node.buffers[index] = (0, 0)
     if len(needed) != len(sizes) or any(size < least for size, least in zip(sizes, needed)):
         raise ProtocolError("a buffer of an Arrow array is missing or too short")
     least = {"struct": end, "sparse": end, "fixedlist": end * layout.width}.get(family, 0)

@@ -19,8 +19,9 @@ from __future__ import annotations
 
 import sys
 from itertools import chain
+from struct import Struct
 
-from pypods.errors import ProtocolError
+from pypods.errors import PodError, ProtocolError, ValueTransferError
 from pypods.wire.arrow.checks import secure
 from pypods.wire.arrow.libraries import in_its_library, made_by
 from pypods.wire.arrow.nodes import node_from_numbers, row_count
@@ -125,6 +126,15 @@ class ArrowValue(ArrowSchemaValue):
                 nodes.append((node, data))
         return iter(nodes)
 
+    def as_column(self) -> ArrowValue:
+        """Return a table whose only column this is."""
+        groups = [
+            [[_struct_numbers(row_count(packed)) + packed for packed in batches], data]
+            for batches, data in self.groups
+        ]
+        table_type = ["+s", "", 0, None, [self.type_content], None]
+        return ArrowValue(self.origin, "stream", table_type, groups, trusted=self.is_trusted)
+
     def __arrow_c_stream__(self, requested_schema: Any = None) -> Any:
         """Return a capsule of a stream of the batches. Raises ProtocolError for broken ones."""
         pyarrow = sys.modules.get("pyarrow")
@@ -203,11 +213,28 @@ def _make_array(pyarrow: Any, value: ArrowValue) -> Any:
     return made_by(pyarrow, value, make_single)
 
 
+def _struct_numbers(rows: int) -> bytes:
+    """Return the numbers of a structure itself: no nulls, no offset, and one buffer, not there."""
+    return Struct("<6q").pack(rows, 0, 0, 1, -1, 0)
+
+
 # Reducing --------------------------------------------------------------------------------------
 
 
 def reduce_arrow(value: Any) -> Any:
     """Return kind and content of what speaks the interface. Raises ValueTransferError."""
+    try:
+        return _reduce(value)
+    except PodError:
+        raise
+    except Exception as exc:  # noqa: BLE001 - a library raises its own errors
+        cls = type(value)
+        raise ValueTransferError(
+            f"{cls.__module__}.{cls.__qualname__} cannot cross: {exc}"
+        ) from exc
+
+
+def _reduce(value: Any) -> Any:
     from pypods.wire.arrow import reading
 
     cls = type(value)
