@@ -24,7 +24,7 @@ FRAME = pl.DataFrame(
         "text": ["q", None, "w" * 30],
         "category": pl.Series(["a", None, "b"], dtype=pl.Categorical),
         "enum": pl.Series(["y", "x", None], dtype=pl.Enum(["x", "y", "z"])),
-        "decimal": pl.Series([Decimal("1.25"), None, Decimal("-3")], dtype=pl.Decimal(20, 2)),
+        "decimal": pl.Series([Decimal("1.25"), None, Decimal(-3)], dtype=pl.Decimal(20, 2)),
         "list": [[1, 2], None, []],
         "array": pl.Series([[1, 2], None, [3, 4]], dtype=pl.Array(pl.Int8, 2)),
         "struct": [{"x": 1, "y": ["a"]}, None, {"x": None, "y": None}],
@@ -191,7 +191,9 @@ def test_a_library_that_is_not_there_is_asked_for_once(monkeypatch, inline):
 
 
 def test_what_a_library_refuses_is_an_error_that_says_so(inline):
-    with pytest.raises(ValueTransferError, match=r"polars\S* cannot arrive here: polars .* refuses"):
+    with pytest.raises(
+        ValueTransferError, match=r"polars\S* cannot arrive here: polars .* refuses"
+    ):
         libraries.made_by(pl, inline(FRAME), lambda library, value: library.no_such_name)
 
 
@@ -206,5 +208,5 @@ def test_an_error_of_the_library_that_hands_out_names_the_value(inline):
     failing = pa.RecordBatchReader.from_batches(
         pa.schema([("a", pa.int8())]), (1 / 0 for _ in range(1))
     )
-    with pytest.raises(ValueTransferError, match="cannot be read: .*division by zero"):
+    with pytest.raises(ValueTransferError, match=r"cannot be read: .*division by zero"):
         inline(failing)

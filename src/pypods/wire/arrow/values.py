@@ -227,7 +227,7 @@ def reduce_arrow(value: Any) -> Any:
         return _reduce(value)
     except PodError:
         raise
-    except Exception as exc:  # noqa: BLE001 - a library raises its own errors
+    except Exception as exc:
         cls = type(value)
         raise ValueTransferError(
             f"{cls.__module__}.{cls.__qualname__} cannot cross: {exc}"

@@ -65,7 +65,9 @@ def change_number(rng: Any, content: Any) -> None:
     index = rng.randrange(len(group[0]))
     numbers = array("q", group[0][index])
     place = rng.randrange(len(numbers))
-    numbers[place] = rng.choice([*NUMBERS, numbers[place] + 1, numbers[place] - 1, rng.choice(numbers)])
+    numbers[place] = rng.choice(
+        [*NUMBERS, numbers[place] + 1, numbers[place] - 1, rng.choice(numbers)]
+    )
     group[0][index] = numbers.tobytes()
 
 
