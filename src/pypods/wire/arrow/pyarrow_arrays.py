@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 __all__ = ["make_array", "make_field", "make_object", "make_single", "make_stream"]
 
 
+#: From here on ``Array.from_buffers`` takes views with buffers behind them.
+ALL_VIEWS_VERSION = 19
+
+
 class _Type:
     """What pyarrow asks for a type."""
 
@@ -106,6 +110,8 @@ def make_array(pyarrow: Any, type_: Any, node: Node, data: Any) -> Any:
     family = node.field.layout.family
     if family == "view":
         del buffers[-1]  # Their sizes, which pyarrow's buffers know.
+        if len(buffers) > 2 and int(pyarrow.__version__.partition(".")[0]) < ALL_VIEWS_VERSION:
+            return _import_array(pyarrow, type_, node, data)
     elif not node.field.layout.has_validity:
         buffers.insert(0, None)
     numbers = {"null_count": node.null_count, "offset": node.offset}
@@ -118,3 +124,15 @@ def make_array(pyarrow: Any, type_: Any, node: Node, data: Any) -> Any:
     ]
     cls = pyarrow.RunEndEncodedArray if family == "runs" else pyarrow.Array
     return cls.from_buffers(type_, node.length, buffers, **numbers, children=children or None)
+
+
+def _import_array(pyarrow: Any, type_: Any, node: Node, data: Any) -> Any:
+    """Return the same through the C data interface."""
+    from ctypes import addressof
+
+    from pypods.wire.arrow.serving import build
+    from pypods.wire.arrow.structures import ArrowArray
+
+    array = ArrowArray()
+    build(node, data, array)
+    return pyarrow.Array._import_from_c(addressof(array), type_)

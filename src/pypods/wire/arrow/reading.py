@@ -44,9 +44,9 @@ from pypods.wire.context import SHARED_MINIMUM_BYTES, current
 
 TYPE_CHECKING = False  # As typing has it, without importing typing into every worker.
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, Iterator
 
-__all__ = ["read_array", "read_schema", "read_stream"]
+__all__ = ["arrays_from_c", "read_array", "read_schema", "read_stream", "stream_from_c"]
 
 #: Where a buffer may begin: what Arrow recommends.
 ALIGNMENT_BYTES = 64
@@ -65,7 +65,11 @@ _INTEGERS = {4: c_int32, 8: c_int64}
 
 def read_stream(capsule: Any) -> tuple[Field, list[Any]]:
     """Return the type in a stream's capsule, and the groups of its batches."""
-    stream = capsule_pointer(capsule, STREAM_CAPSULE)
+    return stream_from_c(capsule_pointer(capsule, STREAM_CAPSULE))
+
+
+def stream_from_c(stream: Any) -> tuple[Field, list[Any]]:
+    """Return the same of a C structure, which stays its owner's."""
     schema = ArrowSchema()
     _check(stream, _get_schema(stream.get_schema)(stream, byref(schema)))
     try:
@@ -92,6 +96,17 @@ def read_array(schema_capsule: Any, array_capsule: Any) -> tuple[Field, list[Any
     # The array stays the capsule's, which releases it.
     parcels.plan.add(field, capsule_pointer(array_capsule, ARRAY_CAPSULE))
     return field, parcels.finish()
+
+
+def arrays_from_c(field: Field, arrays: Iterator[Any]) -> list[Any]:
+    """Return the groups of some C structures, each of which is released."""
+    parcels = _Groups(field)
+    try:
+        for array in arrays:
+            parcels.add(array)
+        return parcels.finish()
+    finally:
+        parcels.release()
 
 
 def read_schema(capsule: Any) -> Field:

@@ -43,9 +43,13 @@ __all__ = [
     "reduce_arrow",
 ]
 
-_STREAM = "__arrow_c_stream__"
-_ARRAY = "__arrow_c_array__"
-_SCHEMA = "__arrow_c_schema__"
+#: Of a structure itself: length, no nulls, no offset, and one buffer, which is not there.
+_STRUCT_NUMBERS = Struct("<6q")
+
+
+def _around(rows: int) -> bytes:
+    """Return the numbers of a table, before those of its columns."""
+    return _STRUCT_NUMBERS.pack(rows, 0, 0, 1, -1, 0)
 
 
 class ArrowSchemaValue:
@@ -129,7 +133,7 @@ class ArrowValue(ArrowSchemaValue):
     def as_column(self) -> ArrowValue:
         """Return a table whose only column this is."""
         groups = [
-            [[_struct_numbers(row_count(packed)) + packed for packed in batches], data]
+            [[_around(row_count(packed)) + packed for packed in batches], data]
             for batches, data in self.groups
         ]
         table_type = ["+s", "", 0, None, [self.type_content], None]
@@ -213,11 +217,6 @@ def _make_array(pyarrow: Any, value: ArrowValue) -> Any:
     return made_by(pyarrow, value, make_single)
 
 
-def _struct_numbers(rows: int) -> bytes:
-    """Return the numbers of a structure itself: no nulls, no offset, and one buffer, not there."""
-    return Struct("<6q").pack(rows, 0, 0, 1, -1, 0)
-
-
 # Reducing --------------------------------------------------------------------------------------
 
 
@@ -240,7 +239,15 @@ def _reduce(value: Any) -> Any:
     cls = type(value)
     form = "stream"
     groups: list[Any] = []
-    if hasattr(cls, "__arrow_c_stream__"):
+    if cls.__module__.startswith("polars.") and cls.__name__ == "Series":
+        # As a column: of its own it has no name, nor in old versions all its types.
+        table, tables = reading.read_stream(value.to_frame().__arrow_c_stream__())
+        (field,) = table.children
+        groups = [
+            [[packed[_STRUCT_NUMBERS.size :] for packed in batches], data]
+            for batches, data in tables
+        ]
+    elif hasattr(cls, "__arrow_c_stream__"):
         field, groups = reading.read_stream(value.__arrow_c_stream__())
         if hasattr(cls, "__arrow_c_array__"):
             if not groups:  # A stream may leave out a batch without rows.
@@ -249,11 +256,13 @@ def _reduce(value: Any) -> Any:
     elif hasattr(cls, "__arrow_c_array__"):
         form = "array"
         field, groups = reading.read_array(*value.__arrow_c_array__())
-    else:
+    elif hasattr(cls, "__arrow_c_schema__"):
         form = "schema"
         field = reading.read_schema(value.__arrow_c_schema__())
-    if cls.__name__ == "Series" and type(value.name) is str:
-        field.name = value.name  # Of polars or pandas, which leave it out.
+    else:
+        from pypods.wire.arrow.old_pyarrow import read_old
+
+        form, field, groups = read_old(value)
     return b"w", {
         "origin": f"{cls.__module__}.{cls.__qualname__}",
         "form": form,
