@@ -78,7 +78,7 @@ def _take(field: Field, take: Callable[[], int], size: int) -> Node:
         position, length = take(), take()
         if position == -1:
             node.buffers.append(None)
-        elif 0 <= length <= size and 0 <= position <= size - length:
+        elif 0 <= length <= size and 0 <= position <= size - length and not position % 64:
             node.buffers.append((position, length))
         else:
             raise ProtocolError("a buffer of an Arrow array is outside its data")
