@@ -165,7 +165,7 @@ def as_ours(kind: str, arrived: Any) -> Any:
     return pa.array(arrived)
 
 
-@pytest.mark.parametrize("rows", [3, 20_000], ids=["inline", "shared"])
+@pytest.mark.parametrize("rows", [3, 2_000], ids=["inline", "shared"])
 def test_each_kind_comes_out_and_goes_back_in(pod, rows):
     for kind in KINDS:
         arrived = pod.make(kind, rows)
@@ -210,7 +210,7 @@ def test_a_pod_without_such_a_type_says_so(start):
 @pytest.mark.parametrize("name", ["oldest", "newest"])
 def test_frames_of_polars_cross_between_versions(start, name):
     pod = start(name)
-    for rows in (3, 20_000):
+    for rows in (3, 2_000):
         frame = pod.frame(rows)
         assert type(frame) is pl.DataFrame
         assert frame.height == rows
@@ -238,8 +238,8 @@ def test_a_relation_of_duckdb_crosses(start):
 
 
 def test_one_pods_table_is_anothers_argument(start):
-    table = start("before_capsules").table(20_000)
-    assert start("newest").same("table", table, 20_000)
+    table = start("before_capsules").table(2_000)
+    assert start("newest").same("table", table, 2_000)
     assert start("before_capsules").same("table", start("newest").table(30), 30)
     del table
 
@@ -275,7 +275,7 @@ def test_a_host_without_a_library_passes_a_table_through(start, pods_directory):
         pythons = {[PODS[name][0] for name in ("before_capsules", "newest")]!r}
         with PodLoader("before_capsules", pods_directory=where, python=pythons[0]) as old:
             with PodLoader("newest", pods_directory=where, python=pythons[1]) as new:
-                for rows in (3, 20_000):
+                for rows in (3, 2_000):
                     table = old.table(rows)
                     print(table.num_rows, new.same("table", table, rows))
                     frame = new.frame(rows)
@@ -288,5 +288,5 @@ def test_a_host_without_a_library_passes_a_table_through(start, pods_directory):
     )  # fmt: skip
     assert done.stderr == ""
     assert done.stdout.splitlines() == [
-        "3 True", "ArrowValue 3 True", "20000 True", "ArrowValue 20000 True", "False False",
+        "3 True", "ArrowValue 3 True", "2000 True", "ArrowValue 2000 True", "False False",
     ]  # fmt: skip

@@ -1,7 +1,7 @@
 """Contents of Arrow values with something changed, as a hostile pod would, read as a host does.
 
-Usage: mutate.py CONFTEST FIRST_SEED LAST_SEED. Prints how many were read and how many refused, and
-ends with status 1 and the seed at anything else; at a crash the last line is the seed.
+Usage: mutate.py CONFTEST FIRST_SEED END_SEED [SEED...]. Prints how many were read and how many
+refused, and ends with status 1 at anything else; the last seed on stderr is the one.
 """
 
 from __future__ import annotations
@@ -199,7 +199,8 @@ def try_seed(seed: int, conftest: Any) -> str:
 def main() -> None:
     conftest = load_conftest(sys.argv[1])
     outcomes: Counter[str] = Counter()
-    for seed in range(int(sys.argv[2]), int(sys.argv[3])):
+    more = map(int, sys.argv[4:])
+    for seed in (*range(int(sys.argv[2]), int(sys.argv[3])), *more):
         sys.stderr.write(f"{seed}\n")
         outcomes[try_seed(seed, conftest)] += 1
     print(dict(outcomes))
