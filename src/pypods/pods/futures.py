@@ -68,7 +68,9 @@ class FutureCalls:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._events: SimpleQueue[Event | None] = SimpleQueue()
-        self._deadlines: list[tuple[float, int, PodFuture]] = []
+        # Not the futures themselves: they have results, which may be large. While a call is under
+        # way its future is the connection's.
+        self._deadlines: list[tuple[float, int, weakref.ref[PodFuture]]] = []
         self._lock = Lock()
         self._thread: Thread | None = None
 
@@ -82,7 +84,8 @@ class FutureCalls:
         future = PodFuture(self, number, timeout, convert)
         if timeout is not None:
             with self._lock:
-                heapq.heappush(self._deadlines, (monotonic() + timeout, number, future))
+                entry = monotonic() + timeout, number, weakref.ref(future)
+                heapq.heappush(self._deadlines, entry)
             self.note(None)
         return future
 
@@ -92,6 +95,12 @@ class FutureCalls:
         inbox = future.inbox
         if inbox is None or (frame is not None and not is_reply(frame)) or not inbox.put(event):
             self.note(event)
+
+    def end(self) -> None:
+        """Let the thread end once it has settled what there is: the session has ended."""
+        with self._lock:
+            if self._thread is not None:
+                self._events.put(None)
 
     def note(self, event: Event | None) -> None:
         """Leave something to the thread; None wakes it up to look at the time."""
@@ -108,8 +117,11 @@ class FutureCalls:
     def _settle_all(self) -> None:
         while True:
             seconds = self._seconds_left()
+            if seconds is None:
+                # No longer than its session: that keeps what its callers had when it ended.
+                seconds = THREAD_SECONDS if self._session.is_alive else 0.0
             try:
-                event = self._events.get(timeout=THREAD_SECONDS if seconds is None else seconds)
+                event = self._events.get(timeout=seconds)
             except Empty:
                 self._time_out()
                 with self._lock:
@@ -119,6 +131,7 @@ class FutureCalls:
                 continue
             if event is not None:
                 self.settle(*event)
+                del event  # With what the call returned.
 
     def settle(self, future: PodFuture, frame: bytes | None, error: BaseException | None) -> None:
         """Do what is to be done about what has arrived."""
@@ -148,7 +161,10 @@ class FutureCalls:
 
     def _seconds_left(self) -> float | None:
         with self._lock:
-            while self._deadlines and self._deadlines[0][2].done():
+            while self._deadlines:
+                future = self._deadlines[0][2]()
+                if future is not None and not future.done():
+                    break
                 heapq.heappop(self._deadlines)
             if not self._deadlines:
                 return None
@@ -158,8 +174,9 @@ class FutureCalls:
         with self._lock:
             if not self._deadlines or self._deadlines[0][0] > monotonic():
                 return
-            _, number, future = heapq.heappop(self._deadlines)
-        if not future.done():
+            _, number, entry = heapq.heappop(self._deadlines)
+            future = entry()
+        if future is not None and not future.done():
             error = self._session.timed_out(number, future.call_timeout)
             if future.set_running_or_notify_cancel():
                 future.set_exception(error)
@@ -177,19 +194,17 @@ class LoopInbox:
 
     def put(self, event: Event) -> bool:
         """Leave what has arrived to the loop; False if that has ended."""
+        loop = self._loop()
+        if loop is None or loop.is_closed():
+            leave_to_threads(self._events)
+            return False
         self._events.append(event)
         if not self._is_awake:
             self._is_awake = True
             try:
-                loop = self._loop()
-                if loop is None:
-                    raise RuntimeError("the event loop is gone")
                 loop.call_soon_threadsafe(self._settle_all)
-            except RuntimeError:  # It is closed: whoever awaited this is gone.
-                self._is_awake = False
-                with contextlib.suppress(ValueError):
-                    self._events.remove(event)
-                return False
+            except RuntimeError:  # Closed since.
+                leave_to_threads(self._events)
         return True
 
     def _settle_all(self) -> None:
@@ -223,18 +238,23 @@ def inbox_of(loop: asyncio.AbstractEventLoop) -> LoopInbox:
 async def await_future(future: PodFuture, loop: asyncio.AbstractEventLoop) -> Any:
     """Return a future's result under asyncio; cancelling this cancels it."""
     waiter = loop.create_future()
+    # The future keeps its callbacks, and must not keep the loop, whose end would go unnoticed.
+    find_waiter, find_loop = weakref.ref(waiter), weakref.ref(loop)
     thread = get_ident()
 
     def wake_up() -> None:
-        if not waiter.done():
-            waiter.set_result(None)
+        found = find_waiter()
+        if found is not None and not found.done():
+            found.set_result(None)
 
     def settled(_: object) -> None:
         if get_ident() == thread:
             wake_up()
-        else:
-            with contextlib.suppress(RuntimeError):  # The loop is closed.
-                loop.call_soon_threadsafe(wake_up)
+            return
+        found = find_loop()
+        if found is not None:
+            with contextlib.suppress(RuntimeError):  # It is closed.
+                found.call_soon_threadsafe(wake_up)
 
     future.add_done_callback(settled)
     try:

@@ -116,8 +116,14 @@ class Handles:
 
     def decode_reply(self, frame: bytes, exports: CallExports | None, timeout: float | None) -> Any:
         """Return the document of a reply; streams in it keep what their call passed."""
+        if exports is None and timeout is None:
+            return self._session.codec.decode(frame)
         self._decoding.exports, self._decoding.timeout = exports, timeout
-        return self._session.codec.decode(frame)
+        try:
+            return self._session.codec.decode(frame)
+        finally:
+            # The thread may do nothing else for long, and what was passed is to be let go of.
+            self._decoding.exports = self._decoding.timeout = None
 
     def open_stream(self, content: dict[str, Any]) -> Stream:
         """Return the iterator over a generator that a call returned."""

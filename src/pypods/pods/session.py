@@ -612,6 +612,8 @@ class Session:
                 self.shared.close()
             self._last_words = self._output.last_lines()
             self._is_over = True
+            if self._futures is not None:
+                self._futures.end()
 
     def forget(self) -> None:
         """In a forked child: let go of everything, for it is the parent's."""

@@ -22,6 +22,7 @@ __all__ = [
     "NO_ARGUMENTS",
     "RESULT_HEAD",
     "TAIL_START",
+    "answered_question",
     "call_frame",
     "call_head",
     "frame_id",
@@ -55,6 +56,7 @@ _NO_ARGUMENTS = _ARGS_ELEMENT + _EMPTY + _NO_KWARGS
 NO_ARGUMENTS = _int32.pack(len(_NO_ARGUMENTS) + 4) + _NO_ARGUMENTS
 RESULT_HEAD = b"\x02kind\0\x07\0\0\0result\0"
 FAILURE_HEAD = b"\x02kind\0\x08\0\0\0failure\0"
+_ANSWER_HEAD = b"\x02kind\0\x07\0\0\0answer\0"
 _WITHIN_ELEMENT = b"\x12within\0"
 #: Where that element begins, from the frame's end: its name, 64 bits, the closing zero.
 _WITHIN_START = -len(_WITHIN_ELEMENT) - 9
@@ -99,6 +101,17 @@ def parent_call(frame: bytes) -> int | None:
         return None
     parent: int = _int64.unpack_from(frame, len(frame) - 9)[0]
     return parent
+
+
+def answered_question(frame: bytes) -> int:
+    """Return the number of the question that an ``answer`` answers; 0 if it says none."""
+    position = TAIL_START + len(_ANSWER_HEAD)
+    if frame.startswith(_ANSWER_HEAD, TAIL_START):
+        if frame.startswith(b"\x10ask\0", position):
+            return int(_read_int32(frame, position + 5)[0])
+        if frame.startswith(b"\x12ask\0", position):
+            return int(_int64.unpack_from(frame, position + 5)[0])
+    return 0
 
 
 def has_kind(frame: bytes, kind: bytes) -> bool:
