@@ -33,6 +33,7 @@ __all__ = [
     "ArrayValue",
     "ScalarValue",
     "find_numpy",
+    "native_bytes",
     "rebuild_ndarray",
     "rebuild_scalar",
     "reduce_ndarray",
@@ -180,17 +181,17 @@ def _place_array(value: Any, order: str) -> Any:
             if value.flags.forc:
                 # That is one memcpy, without Python's lock, whatever the dtype.
                 target = numpy.frombuffer(mapping, numpy.uint8, length, offset)
-                numpy.copyto(target, _as_bytes(value, order))
+                numpy.copyto(target, native_bytes(value, order))
             else:
                 numpy.copyto(numpy.ndarray(value.shape, value.dtype, mapping, offset), value)
             return Reference(parcel.refer(b"v", block, length))
     check_inline(length)
     if length >= LARGE_BYTES and value.flags.forc:
-        return InlineBinary(memoryview(_as_bytes(value, order)))
+        return InlineBinary(memoryview(native_bytes(value, order)))
     return value.tobytes(order)
 
 
-def _as_bytes(value: Any, order: str) -> Any:
+def native_bytes(value: Any, order: str) -> Any:
     """Return a contiguous array's own memory as an array of bytes."""
     return (value if order == "C" else value.T).reshape(-1).view(sys.modules["numpy"].uint8)
 
