@@ -29,9 +29,8 @@ from pypods.pods.handles import Handles
 from pypods.pods.output import PodOutput
 from pypods.pods.pipes import DeadlineError, EndOfPipeError, PodPipes
 from pypods.pods.process import PodProcess
-from pypods.wire.documents import KIND_SUBTYPE
+from pypods.wire.documents import KIND_SUBTYPE, encode_in_pieces
 from pypods.wire.documents import encode_document as encode_in_standard_library
-from pypods.wire.documents import encode_in_pieces
 from pypods.wire.envelopes import (
     NO_ARGUMENTS,
     NONE_RESULT_TAIL,
