@@ -123,7 +123,6 @@ def test_a_column_without_the_interface_is_told_apart():
         pa.array([], pa.string()),
         pa.array([], pa.int8()),
     ],
-    ids=str,
 )
 def test_the_items_of_simple_arrays_are_read_without_a_library(array):
     assert items_of(cross(pa.chunked_array([array, array]))) == array.to_pylist() * 2
@@ -158,7 +157,6 @@ def test_a_stand_in_has_items_of_any_type_with_pyarrow_and_of_simple_ones_withou
             "no texts",
         ),
     ],
-    ids=str,
 )
 @pytest.mark.parametrize("has_pandas", [True, False])
 def test_a_column_that_is_none_is_refused(monkeypatch, content, reason, has_pandas):

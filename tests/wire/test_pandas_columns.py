@@ -119,7 +119,6 @@ def test_a_column_is_the_one_that_pyarrow_makes_of_it(arrive, name):
         ("of pyarrow", pa.int64()),
         ("lists of pyarrow", pa.list_(pa.int64())),
     ],
-    ids=str,
 )
 def test_a_column_has_arrows_type(arrive, name, arrow_type):
     column = pa.table(arrive(pd.DataFrame({"x": COLUMNS[name]})))["x"]
@@ -226,7 +225,6 @@ def test_a_series_and_an_index_are_arrays(arrive):
         (np.array(["\ud800"], object), "surrogates"),
         (pd.Timestamp(0, tz=dt.timezone(dt.timedelta(seconds=1))), "whole minutes"),
     ],
-    ids=str,
 )
 def test_what_arrow_has_no_type_for_is_named(arrive, values, reason):
     stand_in = arrive(
