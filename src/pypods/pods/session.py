@@ -29,7 +29,7 @@ from pypods.pods.handles import Handles
 from pypods.pods.output import PodOutput
 from pypods.pods.pipes import DeadlineError, EndOfPipeError, PodPipes
 from pypods.pods.process import PodProcess
-from pypods.wire.documents import KIND_SUBTYPE
+from pypods.wire.documents import KIND_SUBTYPE, encode_in_pieces
 from pypods.wire.documents import encode_document as encode_in_standard_library
 from pypods.wire.envelopes import (
     NO_ARGUMENTS,
@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from pypods.pods.description import FunctionDescription
     from pypods.pods.exports import CallExports
     from pypods.pods.futures import FutureCalls, LoopInbox, PodFuture
+    from pypods.wire.pieces import BytesOrPieces
     from pypods.wire.shared import SharedMemory
 
 __all__ = ["Session"]
@@ -173,7 +174,7 @@ class Session:
     def _call_frame(
         self, number: int, head: bytes, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> bytes:
-        arguments = None
+        arguments: BytesOrPieces | None = None
         if args or kwargs:
             document = {"args": list(args), "kwargs": kwargs}
             arguments = self._handles.encode_arguments(number, document)
@@ -185,9 +186,9 @@ class Session:
     def answer_frame(self, number: int, document: dict[str, Any]) -> bytes:
         """Return the frame that answers what the pod asked. Raises ValueTransferError."""
         if self.shared is None:
-            encoded = encode_in_standard_library(document)
+            encoded = encode_in_pieces(document)
         else:
-            encoded = self.shared.pack(encode_in_standard_library, document)
+            encoded = self.shared.pack(encode_in_pieces, document)
         frame = numbered_frame(number, encoded)
         if len(frame) > self._max_frame_bytes:
             if self.shared is not None:
@@ -339,7 +340,7 @@ class Session:
         shared = self.shared
         return frame if shared is None or not shared.returned else shared.with_releases(frame)
 
-    def begin(self, document: bytes) -> int:
+    def begin(self, document: BytesOrPieces) -> int:
         """Send an encoded request without waiting; return its number, for ``finish``."""
         number = self._next_number()
         parent = self._handles.parent()

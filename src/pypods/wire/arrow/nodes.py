@@ -31,7 +31,7 @@ class Node:
         self.length = length
         self.null_count = null_count
         self.offset = offset if length else 0
-        #: Of each its position and size, or its bytes; None for one that is not there.
+        #: Of each its position and size, or its bytes or a view of them; None for one not there.
         self.buffers: list[Any] = []
         self.children: list[Node] = []
         self.dictionary: Node | None = None

@@ -41,6 +41,7 @@ from pypods.wire.arrow.structures import (
 )
 from pypods.wire.buffers import Reference, check_inline
 from pypods.wire.context import SHARED_MINIMUM_BYTES, current
+from pypods.wire.pieces import LARGE_BYTES, InlineBinary
 
 TYPE_CHECKING = False  # As typing has it, without importing typing into every worker.
 if TYPE_CHECKING:
@@ -194,7 +195,7 @@ class _Plan:
             return b""
         data = bytearray(self.size)
         self._copy_to(addressof(c_char.from_buffer(data)))
-        return bytes(data)
+        return InlineBinary(memoryview(data)) if self.size >= LARGE_BYTES else bytes(data)
 
     def _copy_to(self, start: int) -> None:
         for numbers, index, source, size in self._pieces:
