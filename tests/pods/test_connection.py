@@ -15,6 +15,7 @@ from pypods.pods.connection import Connection, NeverSentError
 from pypods.pods.pipes import DeadlineError, EndOfPipeError
 from pypods.wire.documents import decode_document, encode_document
 from pypods.wire.envelopes import frame_id, numbered_frame
+from pypods.wire.frames import FrameReader
 from pypods.wire.memory import memory_channels
 
 LoadPod = Callable[..., Any]
@@ -40,6 +41,9 @@ class Fake:
         self.ours, self.theirs = memory_channels()
         self.requests: list[bytes] = []
         self.posted: list[bytes] = []
+        #: What was to be written along with another's frame, and whether it could be.
+        self.at_once: list[bytes] = []
+        self.takes_at_once = True
         self.readers = 0
         self.most_readers = 0
         self.ended = False
@@ -52,6 +56,13 @@ class Fake:
             raise EndOfPipeError
         self.ours.send(frame)
         self.on_send(self.theirs.receive() or b"")
+
+    def send_at_once(self, frames: bytes, written: list[int]) -> None:
+        self.at_once.append(frames)
+        if self.takes_at_once and not self.ended:
+            for frame in FrameReader().feed(frames):
+                self.send(frame)
+            written.append(len(frames))
 
     def post(self, frame: bytes) -> None:
         self.posted.append(frame)

@@ -9,12 +9,14 @@ from __future__ import annotations
 import contextlib
 from collections import deque
 from collections.abc import Callable, Iterator
+from functools import partial
 from threading import Condition, Lock, RLock, Thread
 from time import monotonic
 from typing import Any, Protocol
 
 from pypods.errors import ProtocolError
 from pypods.pods.pipes import DeadlineError, EndOfPipeError
+from pypods.pods.sending import MAX_LEFT_BYTES, LeftFrame, Sending, acquire_by
 from pypods.wire.envelopes import RESULT_HEAD, TAIL_START, frame_id, is_reply
 
 __all__ = ["Connection", "NeverSentError"]
@@ -39,6 +41,9 @@ class FrameChannel(Protocol):
     def send(self, frame: bytes, deadline: float | None = None) -> None:
         """Write a whole frame."""
 
+    def send_at_once(self, frames: bytes, written: list[int]) -> None:
+        """Write all and append its length to ``written``, or do neither; without waiting."""
+
     def post(self, frame: bytes) -> None:
         """Let a frame follow what is being sent."""
 
@@ -52,7 +57,7 @@ class FrameChannel(Protocol):
 class _Waiter:
     """One caller: its reply or its error, and the lock it sleeps on."""
 
-    __slots__ = ("error", "frame", "on_reply", "requests", "wake_up")
+    __slots__ = ("error", "frame", "is_asleep", "left", "on_reply", "requests", "wake_up")
 
     def __init__(self) -> None:
         self.frame: bytes | None = None
@@ -62,6 +67,14 @@ class _Waiter:
         #: Called with each frame, or with the error, in place of being waited for.
         self.on_reply: Callable[[bytes | None, BaseException | None], None] | None = None
         self.wake_up: Any = None
+        self.is_asleep = False
+        #: The request, if it was left with another to send.
+        self.left: LeftFrame | None = None
+
+    @property
+    def is_unsent(self) -> bool:
+        """Whether the request is not in the pipe yet."""
+        return self.left is not None and not self.left.written
 
 
 class Connection:
@@ -82,13 +95,16 @@ class Connection:
         channel.when_stuck = self._read_meanwhile
         self._on_frame = on_frame
         self._on_late = on_late
-        self._sending = Lock()
+        self._sending = Sending(channel)
         # Knows its owner: a handler of the host's logging, which the reader calls, may call too.
         self._reading = RLock()
         #: Who waits, in the order in which the pod is sent their requests.
         self._waiters: dict[int, _Waiter] = {}
         self._abandoned: set[int] = set()
         self._left_over: list[bytes] = []
+        #: Who sleeps with its reply at hand. Each is roused by the one before it as that leaves:
+        #: all at once they would only crowd before Python's own lock.
+        self._answered: deque[_Waiter] = deque()
         #: Frames to go out before the next one, and requests that nobody waits for any more.
         #: Finalizers fill both: they run at any moment, so they may do no more than append.
         self.outbox: deque[bytes] = deque()
@@ -106,9 +122,11 @@ class Connection:
         passes; the reply may then still be waited for with ``wait``, or be given up with
         ``abandon``. Raises NeverSentError, or whatever ended the connection.
         """
-        self.begin(number, frame, deadline)
+        is_left = self._sending.lock.locked() and self._leave(number, frame)
+        if not is_left:
+            self._begin(number, frame, deadline)
         waiters = self._waiters
-        if len(waiters) > 1:
+        if is_left or len(waiters) > 1:
             return self.wait(number, deadline)
         # The short way of a single caller: read once. Nearly always what comes is the result and
         # nothing besides; anything else is left to the long way.
@@ -155,19 +173,70 @@ class Connection:
         With ``on_reply`` nobody waits: it is called with each frame for this request, or with the
         error that ended the connection, by whoever reads. It must be quick and must not raise.
         """
+        self._begin(number, frame, deadline, on_reply)
+        if len(self._waiters) > 1:
+            self._promote(number)  # One whose frame was sent along, if nobody reads.
+        if on_reply is not None:
+            self._read_for_later()
+
+    def _begin(
+        self,
+        number: int,
+        frame: bytes,
+        deadline: float | None,
+        on_reply: Callable[[bytes | None, BaseException | None], None] | None = None,
+    ) -> None:
         while self.dropped:
             self.abandon(self.dropped.popleft())
-        if deadline is not None and self._sending.locked():
-            self._wait_for_senders(deadline)
-        with self._sending:
+        sending = self._sending
+        if deadline is not None and sending.lock.locked():
+            sending.wait_for_turn(deadline)
+        waiter = _Waiter()
+        waiter.on_reply = on_reply
+        try:
+            self._send(number, waiter, frame, deadline)
+        finally:
+            if sending.left:
+                sending.write_left()
+
+    def _leave(self, number: int, frame: bytes) -> bool:
+        """Leave a short request with who sends just now; say whether it was short."""
+        if len(frame) > MAX_LEFT_BYTES:
+            return False
+        waiter = _Waiter()
+        waiter.wake_up = _held_lock()
+        waiter.left = LeftFrame(frame, partial(self._rouse, waiter))
+        try:
+            self._waiters[number] = waiter
+            self._sending.leave(waiter.left)
+        except BaseException:
+            self._forget_unsent(number, waiter)
+            raise
+        if self._error is not None:
+            waiter.error = self._error
+        return True
+
+    def _forget_unsent(self, number: int, waiter: _Waiter) -> bool:
+        """Take back a request that was left with another and is not sent; say whether it was."""
+        if waiter.left is None or not self._sending.take_back(waiter.left):
+            return False
+        self._waiters.pop(number, None)
+        return True
+
+    def _send(self, number: int, waiter: _Waiter, frame: bytes, deadline: float | None) -> None:
+        sending = self._sending
+        with sending.lock:
             if self.outbox:
                 frame = b"".join([*self._take_outbox(), frame])
-            waiter = self._waiters[number] = _Waiter()
-            if on_reply is not None:
-                waiter.on_reply = on_reply
+            if waiter.left is not None:
+                self._waiters.pop(number, None)  # Its place is behind those sent by now.
+                waiter.left = None
+            self._waiters[number] = waiter
             try:
                 if self._error is not None:
                     raise NeverSentError from self._error
+                if sending.left:
+                    sending.write_left_first()
                 self._channel.send(frame, deadline)
             except DeadlineError as exc:
                 if not exc.begun:
@@ -179,8 +248,6 @@ class Connection:
                     # Not all of the frame is in the pipe: the pod cannot have begun with it.
                     raise NeverSentError from exc
                 raise
-        if on_reply is not None:
-            self._read_for_later()
 
     def _take_outbox(self) -> Iterator[bytes]:
         while self.outbox:
@@ -188,9 +255,9 @@ class Connection:
 
     def answer(self, frame: bytes, deadline: float | None = None) -> None:
         """Send what the pod asked for; errors as of the channel's ``send``."""
-        if deadline is not None and self._sending.locked():
-            self._wait_for_senders(deadline)
-        with self._sending:
+        if deadline is not None and self._sending.lock.locked():
+            self._sending.wait_for_turn(deadline)
+        with self._sent_along(), self._sending.lock:
             if self._error is not None:
                 raise EndOfPipeError from self._error
             self._channel.send(frame, deadline)
@@ -199,32 +266,48 @@ class Connection:
         """Send a frame that has no reply, by the deadline or before the next one."""
         self._channel.post(frame)
         with contextlib.suppress(DeadlineError):
-            self._wait_for_senders(deadline)
-            with self._sending:
+            self._sending.wait_for_turn(deadline)
+            with self._sent_along(), self._sending.lock:
                 if self._error is not None:
                     raise EndOfPipeError from self._error
                 self._channel.flush(deadline)
 
-    def _wait_for_senders(self, deadline: float) -> None:
-        # Not held from here on: only "with" takes a lock that Ctrl-C cannot leave locked.
-        _acquire(self._sending, deadline)
-        self._sending.release()
+    @contextlib.contextmanager
+    def _sent_along(self) -> Iterator[None]:
+        """Send what was left meanwhile, and see to it that somebody reads."""
+        try:
+            yield
+        finally:
+            if self._sending.left:
+                self._sending.write_left()
+            if len(self._waiters) > 1:
+                self._promote(0)
 
     def wait(self, number: int, deadline: float | None = None) -> bytes:
         """Wait for a reply already asked for, or for what the pod asks before it."""
         waiter = self._waiters[number]
+        try:
+            return self._wait(number, waiter, deadline)
+        except BaseException:
+            self._forget_unsent(number, waiter)
+            self._rouse_answered()  # It may have been this one's turn to rouse the next.
+            raise
+
+    def _wait(self, number: int, waiter: _Waiter, deadline: float | None) -> bytes:
         reading = self._reading
         while True:
-            try:
-                if (
-                    reading.acquire(False)
-                    and waiter.frame is None
-                    and waiter.error is None
-                    and not waiter.requests
-                ):
-                    self._read_until_answered(waiter, deadline)
-            finally:
-                self._leave_reading(number)
+            # Who reads cannot be given back its request.
+            if not waiter.is_unsent:
+                try:
+                    if (
+                        reading.acquire(False)
+                        and waiter.frame is None
+                        and waiter.error is None
+                        and not waiter.requests
+                    ):
+                        self._read_until_answered(waiter, deadline)
+                finally:
+                    self._leave_reading(number)
             if waiter.requests:
                 request, *rest = waiter.requests
                 waiter.requests = tuple(rest)
@@ -232,11 +315,28 @@ class Connection:
             frame = waiter.frame
             if frame is not None:
                 self._waiters.pop(number, None)
+                if self._answered:
+                    self._rouse_next()
                 return frame
             if waiter.error is not None:
+                if self._forget_unsent(number, waiter):
+                    raise NeverSentError from waiter.error
                 self._waiters.pop(number, None)
                 raise waiter.error
+            if waiter.left is not None and waiter.left.is_given_back:
+                self._send_given_back(number, waiter, deadline)
+                continue
             self._sleep(waiter, deadline)
+
+    def _send_given_back(self, number: int, waiter: _Waiter, deadline: float | None) -> None:
+        assert waiter.left is not None
+        if deadline is not None and self._sending.lock.locked():
+            self._sending.wait_for_turn(deadline)
+        try:
+            self._send(number, waiter, waiter.left.frame, deadline)
+        finally:
+            if self._sending.left:
+                self._sending.write_left()
 
     def _leave_reading(self, number: int) -> None:
         """Let go of the lock for reading, if this thread has it, and ask another to read on."""
@@ -262,7 +362,7 @@ class Connection:
         """Whether no earlier request is unanswered: a pod that takes turns is busy with this."""
         for each in list(self._waiters):
             waiter = self._waiters.get(each)
-            if waiter is not None and waiter.frame is None:
+            if waiter is not None and waiter.frame is None and not waiter.is_unsent:
                 return each == number
         return True
 
@@ -302,11 +402,14 @@ class Connection:
                 try:
                     for frame in frames:
                         self._deliver(frame)
+                    if self._answered:
+                        self._rouse_next()
                 except Exception:
                     raise
                 except BaseException:
                     # Ctrl-C between two frames, or in a handler of the host's logging.
                     self._keep_undelivered(frames, frame)
+                    self._rouse_answered()
                     raise
                 if waiter.frame is not None or waiter.requests:
                     return
@@ -325,8 +428,6 @@ class Connection:
         waiter = None if number is None else self._waiters.get(number)
         if waiter is not None and waiter.frame is None:
             self._left_over.insert(0, current)
-        elif waiter is not None:
-            self._rouse(waiter)
 
     def _deliver(self, frame: bytes) -> None:
         number = frame_id(frame)
@@ -348,7 +449,10 @@ class Connection:
                 self._waiters.pop(number, None)
             waiter.on_reply(frame, None)
         if waiter.wake_up is not None:
-            self._rouse(waiter)
+            if waiter.frame is not None and waiter.is_asleep:
+                self._answered.append(waiter)
+            else:
+                self._rouse(waiter)
 
     def _deliver_late(self, number: int, frame: bytes) -> None:
         """Take in a reply that nobody waits for."""
@@ -398,17 +502,34 @@ class Connection:
     def _sleep(self, waiter: _Waiter, deadline: float | None) -> None:
         """Wait until answered, or until asked to read for all."""
         lock = waiter.wake_up
+        is_new = lock is None
         if lock is None:
-            lock = Lock()
-            lock.acquire()
-            waiter.wake_up = lock
+            waiter.wake_up = lock = _held_lock()
+        waiter.is_asleep = True
+        try:
             # Whoever read till now may have left before there was a lock to rouse this one by.
             if waiter.frame is not None or waiter.error is not None or waiter.requests:
                 return
-            if self._reading.acquire(False):
+            if is_new and self._reading.acquire(False):
                 self._reading.release()
                 return
-        _acquire(lock, deadline)
+            acquire_by(lock, deadline)
+        finally:
+            waiter.is_asleep = False
+
+    def _rouse_next(self) -> None:
+        """Rouse one who sleeps with its reply at hand; it will rouse the next."""
+        with contextlib.suppress(IndexError):
+            waiter = self._answered.popleft()
+            while not waiter.is_asleep:  # It has seen its reply by itself.
+                waiter = self._answered.popleft()
+            self._rouse(waiter)
+
+    def _rouse_answered(self) -> None:
+        """Rouse all who have their replies at hand, where it is not known who would do so."""
+        for waiter in list(self._waiters.values()):
+            if waiter.frame is not None:
+                self._rouse(waiter)
 
     @staticmethod
     def _rouse(waiter: _Waiter) -> None:
@@ -420,7 +541,7 @@ class Connection:
         """Ask one of those who still wait to read for all."""
         for number in list(self._waiters):
             waiter = self._waiters.get(number)
-            if waiter is None or number == leaving or waiter.frame is not None:
+            if waiter is None or number == leaving or waiter.frame is not None or waiter.is_unsent:
                 continue
             if waiter.wake_up is not None:
                 self._rouse(waiter)
@@ -439,6 +560,7 @@ class Connection:
                 if waiter.on_reply is not None:
                     self._waiters.pop(number, None)
                     waiter.on_reply(None, error)
+            if waiter is not None:
                 self._rouse(waiter)
         with self._later:
             self._later.notify()
@@ -446,7 +568,7 @@ class Connection:
     @contextlib.contextmanager
     def no_sender(self, deadline: float) -> Iterator[bool]:
         """Keep every sender out meanwhile. Gives False if one is still inside by the deadline."""
-        with _holding(self._sending, deadline) as alone:
+        with _holding(self._sending.lock, deadline) as alone:
             yield alone
 
     @contextlib.contextmanager
@@ -469,7 +591,7 @@ def _holding(lock: Any, deadline: float) -> Iterator[bool]:
             lock.release()
 
 
-def _acquire(lock: Lock, deadline: float | None) -> None:
-    timeout = -1.0 if deadline is None else max(0.0, deadline - monotonic())
-    if not lock.acquire(timeout=timeout):
-        raise DeadlineError
+def _held_lock() -> Any:
+    lock = Lock()
+    lock.acquire()
+    return lock
