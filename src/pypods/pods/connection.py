@@ -9,14 +9,14 @@ from __future__ import annotations
 import contextlib
 from collections import deque
 from collections.abc import Callable, Iterator
-from functools import partial
-from threading import Condition, Lock, RLock, Thread
+from threading import Condition, RLock, Thread
 from time import monotonic
 from typing import Any, Protocol
 
 from pypods.errors import ProtocolError
 from pypods.pods.pipes import DeadlineError, EndOfPipeError
-from pypods.pods.sending import MAX_LEFT_BYTES, LeftFrame, Sending, acquire_by
+from pypods.pods.sending import MAX_LEFT_BYTES, LeftFrame, Sending
+from pypods.pods.waiters import Sleepers, Waiter
 from pypods.wire.envelopes import RESULT_HEAD, TAIL_START, frame_id, is_reply
 
 __all__ = ["Connection", "NeverSentError"]
@@ -54,29 +54,6 @@ class FrameChannel(Protocol):
         """Return the next frames, waiting for the first."""
 
 
-class _Waiter:
-    """One caller: its reply or its error, and the lock it sleeps on."""
-
-    __slots__ = ("error", "frame", "is_asleep", "left", "on_reply", "requests", "wake_up")
-
-    def __init__(self) -> None:
-        self.frame: bytes | None = None
-        self.error: BaseException | None = None
-        #: What the pod asks before it replies.
-        self.requests: tuple[bytes, ...] = ()
-        #: Called with each frame, or with the error, in place of being waited for.
-        self.on_reply: Callable[[bytes | None, BaseException | None], None] | None = None
-        self.wake_up: Any = None
-        self.is_asleep = False
-        #: The request, if it was left with another to send.
-        self.left: LeftFrame | None = None
-
-    @property
-    def is_unsent(self) -> bool:
-        """Whether the request is not in the pipe yet."""
-        return self.left is not None and not self.left.written
-
-
 class Connection:
     """Many callers on one channel.
 
@@ -99,12 +76,10 @@ class Connection:
         # Knows its owner: a handler of the host's logging, which the reader calls, may call too.
         self._reading = RLock()
         #: Who waits, in the order in which the pod is sent their requests.
-        self._waiters: dict[int, _Waiter] = {}
+        self._waiters: dict[int, Waiter] = {}
         self._abandoned: set[int] = set()
         self._left_over: list[bytes] = []
-        #: Who sleeps with its reply at hand. Each is roused by the one before it as that leaves:
-        #: all at once they would only crowd before Python's own lock.
-        self._answered: deque[_Waiter] = deque()
+        self._sleepers = Sleepers()
         #: Frames to go out before the next one, and requests that nobody waits for any more.
         #: Finalizers fill both: they run at any moment, so they may do no more than append.
         self.outbox: deque[bytes] = deque()
@@ -174,8 +149,7 @@ class Connection:
         error that ended the connection, by whoever reads. It must be quick and must not raise.
         """
         self._begin(number, frame, deadline, on_reply)
-        if len(self._waiters) > 1:
-            self._promote(number)  # One whose frame was sent along, if nobody reads.
+        self._see_to_others(number)
         if on_reply is not None:
             self._read_for_later()
 
@@ -191,39 +165,51 @@ class Connection:
         sending = self._sending
         if deadline is not None and sending.lock.locked():
             sending.wait_for_turn(deadline)
-        waiter = _Waiter()
+        waiter = Waiter()
         waiter.on_reply = on_reply
         try:
             self._send(number, waiter, frame, deadline)
-        finally:
             if sending.left:
                 sending.write_left()
+        except BaseException:
+            self._see_to_others(number)
+            raise
+
+    def _see_to_others(self, number: int) -> None:
+        """Send what others left, and have one of them read: this thread may not do so."""
+        sending = self._sending
+        if sending.left:
+            sending.write_left()
+        if sending.has_sent_along:
+            sending.has_sent_along = False
+            self._promote(number)
 
     def _leave(self, number: int, frame: bytes) -> bool:
         """Leave a short request with who sends just now; say whether it was short."""
         if len(frame) > MAX_LEFT_BYTES:
             return False
-        waiter = _Waiter()
-        waiter.wake_up = _held_lock()
-        waiter.left = LeftFrame(frame, partial(self._rouse, waiter))
+        waiter = Waiter()
+        waiter.prepare_to_sleep()
+        waiter.left = LeftFrame(frame, waiter.rouse)
         try:
             self._waiters[number] = waiter
             self._sending.leave(waiter.left)
         except BaseException:
             self._forget_unsent(number, waiter)
+            self._see_to_others(number)
             raise
         if self._error is not None:
             waiter.error = self._error
         return True
 
-    def _forget_unsent(self, number: int, waiter: _Waiter) -> bool:
+    def _forget_unsent(self, number: int, waiter: Waiter) -> bool:
         """Take back a request that was left with another and is not sent; say whether it was."""
         if waiter.left is None or not self._sending.take_back(waiter.left):
             return False
         self._waiters.pop(number, None)
         return True
 
-    def _send(self, number: int, waiter: _Waiter, frame: bytes, deadline: float | None) -> None:
+    def _send(self, number: int, waiter: Waiter, frame: bytes, deadline: float | None) -> None:
         sending = self._sending
         with sending.lock:
             if self.outbox:
@@ -257,31 +243,26 @@ class Connection:
         """Send what the pod asked for; errors as of the channel's ``send``."""
         if deadline is not None and self._sending.lock.locked():
             self._sending.wait_for_turn(deadline)
-        with self._sent_along(), self._sending.lock:
-            if self._error is not None:
-                raise EndOfPipeError from self._error
-            self._channel.send(frame, deadline)
+        try:
+            with self._sending.lock:
+                if self._error is not None:
+                    raise EndOfPipeError from self._error
+                self._channel.send(frame, deadline)
+        finally:
+            self._see_to_others(0)
 
     def post(self, frame: bytes, deadline: float) -> None:
         """Send a frame that has no reply, by the deadline or before the next one."""
         self._channel.post(frame)
-        with contextlib.suppress(DeadlineError):
-            self._sending.wait_for_turn(deadline)
-            with self._sent_along(), self._sending.lock:
-                if self._error is not None:
-                    raise EndOfPipeError from self._error
-                self._channel.flush(deadline)
-
-    @contextlib.contextmanager
-    def _sent_along(self) -> Iterator[None]:
-        """Send what was left meanwhile, and see to it that somebody reads."""
         try:
-            yield
+            with contextlib.suppress(DeadlineError):
+                self._sending.wait_for_turn(deadline)
+                with self._sending.lock:
+                    if self._error is not None:
+                        raise EndOfPipeError from self._error
+                    self._channel.flush(deadline)
         finally:
-            if self._sending.left:
-                self._sending.write_left()
-            if len(self._waiters) > 1:
-                self._promote(0)
+            self._see_to_others(0)
 
     def wait(self, number: int, deadline: float | None = None) -> bytes:
         """Wait for a reply already asked for, or for what the pod asks before it."""
@@ -291,20 +272,16 @@ class Connection:
         except BaseException:
             self._forget_unsent(number, waiter)
             self._rouse_answered()  # It may have been this one's turn to rouse the next.
+            self._see_to_others(number)
             raise
 
-    def _wait(self, number: int, waiter: _Waiter, deadline: float | None) -> bytes:
+    def _wait(self, number: int, waiter: Waiter, deadline: float | None) -> bytes:
         reading = self._reading
         while True:
             # Who reads cannot be given back its request.
             if not waiter.is_unsent:
                 try:
-                    if (
-                        reading.acquire(False)
-                        and waiter.frame is None
-                        and waiter.error is None
-                        and not waiter.requests
-                    ):
+                    if reading.acquire(False) and not waiter.has_news:
                         self._read_until_answered(waiter, deadline)
                 finally:
                     self._leave_reading(number)
@@ -315,8 +292,8 @@ class Connection:
             frame = waiter.frame
             if frame is not None:
                 self._waiters.pop(number, None)
-                if self._answered:
-                    self._rouse_next()
+                if self._sleepers:
+                    self._sleepers.rouse_next()
                 return frame
             if waiter.error is not None:
                 if self._forget_unsent(number, waiter):
@@ -326,17 +303,14 @@ class Connection:
             if waiter.left is not None and waiter.left.is_given_back:
                 self._send_given_back(number, waiter, deadline)
                 continue
-            self._sleep(waiter, deadline)
+            waiter.sleep(deadline, self._nobody_reads)
 
-    def _send_given_back(self, number: int, waiter: _Waiter, deadline: float | None) -> None:
+    def _send_given_back(self, number: int, waiter: Waiter, deadline: float | None) -> None:
         assert waiter.left is not None
         if deadline is not None and self._sending.lock.locked():
             self._sending.wait_for_turn(deadline)
-        try:
-            self._send(number, waiter, waiter.left.frame, deadline)
-        finally:
-            if self._sending.left:
-                self._sending.write_left()
+        self._send(number, waiter, waiter.left.frame, deadline)
+        self._sending.write_left()
 
     def _leave_reading(self, number: int) -> None:
         """Let go of the lock for reading, if this thread has it, and ask another to read on."""
@@ -382,7 +356,7 @@ class Connection:
             return False
         try:
             with contextlib.suppress(DeadlineError):
-                self._read_until_answered(_Waiter(), monotonic() + READ_MEANWHILE_SECONDS)
+                self._read_until_answered(Waiter(), monotonic() + READ_MEANWHILE_SECONDS)
         finally:
             self._reading.release()
             self._promote(0)
@@ -390,7 +364,7 @@ class Connection:
 
     # Reading for all ---------------------------------------------------------------------------
 
-    def _read_until_answered(self, waiter: _Waiter, deadline: float | None) -> None:
+    def _read_until_answered(self, waiter: Waiter, deadline: float | None) -> None:
         try:
             while True:
                 if self._error is not None:
@@ -402,8 +376,8 @@ class Connection:
                 try:
                     for frame in frames:
                         self._deliver(frame)
-                    if self._answered:
-                        self._rouse_next()
+                    if self._sleepers:
+                        self._sleepers.rouse_next()
                 except Exception:
                     raise
                 except BaseException:
@@ -449,10 +423,7 @@ class Connection:
                 self._waiters.pop(number, None)
             waiter.on_reply(frame, None)
         if waiter.wake_up is not None:
-            if waiter.frame is not None and waiter.is_asleep:
-                self._answered.append(waiter)
-            else:
-                self._rouse(waiter)
+            self._sleepers.tell(waiter)
 
     def _deliver_late(self, number: int, frame: bytes) -> None:
         """Take in a reply that nobody waits for."""
@@ -474,7 +445,7 @@ class Connection:
                 self._later_reader.start()
             self._later.notify()
 
-    def _first_for_later(self) -> _Waiter | None:
+    def _first_for_later(self) -> Waiter | None:
         for number in list(self._waiters):
             waiter = self._waiters.get(number)
             if waiter is not None and waiter.on_reply is not None:
@@ -499,43 +470,17 @@ class Connection:
 
     # Sleeping and waking -----------------------------------------------------------------------
 
-    def _sleep(self, waiter: _Waiter, deadline: float | None) -> None:
-        """Wait until answered, or until asked to read for all."""
-        lock = waiter.wake_up
-        is_new = lock is None
-        if lock is None:
-            waiter.wake_up = lock = _held_lock()
-        waiter.is_asleep = True
-        try:
-            # Whoever read till now may have left before there was a lock to rouse this one by.
-            if waiter.frame is not None or waiter.error is not None or waiter.requests:
-                return
-            if is_new and self._reading.acquire(False):
-                self._reading.release()
-                return
-            acquire_by(lock, deadline)
-        finally:
-            waiter.is_asleep = False
-
-    def _rouse_next(self) -> None:
-        """Rouse one who sleeps with its reply at hand; it will rouse the next."""
-        with contextlib.suppress(IndexError):
-            waiter = self._answered.popleft()
-            while not waiter.is_asleep:  # It has seen its reply by itself.
-                waiter = self._answered.popleft()
-            self._rouse(waiter)
+    def _nobody_reads(self) -> bool:
+        if self._reading.acquire(False):
+            self._reading.release()
+            return True
+        return False
 
     def _rouse_answered(self) -> None:
         """Rouse all who have their replies at hand, where it is not known who would do so."""
         for waiter in list(self._waiters.values()):
             if waiter.frame is not None:
-                self._rouse(waiter)
-
-    @staticmethod
-    def _rouse(waiter: _Waiter) -> None:
-        if waiter.wake_up is not None:
-            with contextlib.suppress(RuntimeError):  # It is awake already.
-                waiter.wake_up.release()
+                waiter.rouse()
 
     def _promote(self, leaving: int) -> None:
         """Ask one of those who still wait to read for all."""
@@ -544,7 +489,7 @@ class Connection:
             if waiter is None or number == leaving or waiter.frame is not None or waiter.is_unsent:
                 continue
             if waiter.wake_up is not None:
-                self._rouse(waiter)
+                waiter.rouse()
                 return
 
     # The end -----------------------------------------------------------------------------------
@@ -561,7 +506,7 @@ class Connection:
                     self._waiters.pop(number, None)
                     waiter.on_reply(None, error)
             if waiter is not None:
-                self._rouse(waiter)
+                waiter.rouse()
         with self._later:
             self._later.notify()
 
@@ -589,9 +534,3 @@ def _holding(lock: Any, deadline: float) -> Iterator[bool]:
     finally:
         if held:
             lock.release()
-
-
-def _held_lock() -> Any:
-    lock = Lock()
-    lock.acquire()
-    return lock

@@ -55,6 +55,8 @@ class Sending:
         #: Held by whoever writes. Only "with" takes a lock that Ctrl-C cannot leave locked.
         self.lock = Lock()
         self.left: deque[LeftFrame] = deque()
+        #: Whether frames of others were written since somebody last asked.
+        self.has_sent_along = False
         self._channel = channel
         self._take = iter(self.left.popleft, None)
 
@@ -90,6 +92,7 @@ class Sending:
             for each in taken:
                 each.written = written
             if taken:
+                self.has_sent_along = True
                 self._channel.send_at_once(b"".join([each.frame for each in taken]), written)
             if not written:
                 _give_back(taken)
