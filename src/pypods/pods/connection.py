@@ -221,7 +221,7 @@ class Connection:
             try:
                 if self._error is not None:
                     raise NeverSentError from self._error
-                if sending.left:
+                while sending.left:
                     sending.write_left_first()
                 self._channel.send(frame, deadline)
             except DeadlineError as exc:

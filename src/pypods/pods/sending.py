@@ -106,6 +106,7 @@ class Sending:
         while not left.written:
             try:
                 self.left.remove(left)
+                left.is_given_back = True
             except ValueError:
                 if not left.is_given_back and self.lock.locked():
                     sleep(MOMENT_SECONDS)  # It is just being written, which waits for nobody.
