@@ -203,13 +203,13 @@ class _Plan:
 
     def _hand_on(self, parcel: Any) -> Any:
         """Return what refers to all of it where it lies, if that is what was lent here."""
-        loans = sys.modules.get("pypods.wire.loans")
+        holder_of = getattr(sys.modules.get("pypods.wire.loans"), "holder_of", None)
         sources = [piece[2] for piece in self._pieces]
-        if loans is None or bytes in map(type, sources):
+        if holder_of is None or bytes in map(type, sources):
             return None
         low = min(sources)
         length = max(source + size for _, _, source, size in self._pieces) - low
-        block = loans.holder_of(low, length)
+        block = holder_of(low, length)
         handed = None if block is None else parcel.hand_on(block, length, low)
         if handed is not None:
             for numbers, index, source, _ in self._pieces:
