@@ -57,7 +57,7 @@ fmt: .venv/ready ## Format the code and repair what can be repaired
 	@$(BIN)/ruff check --fix-only
 	@$(BIN)/ruff format
 
-bench: .venv/run-ready ## Measure what a call costs, beside its peers (BENCH="--quick" to try)
+bench: .venv/run-ready ## Measure what pypods costs, beside others (BENCH="--quick" to try, "--page")
 	@$(BIN)/python benchmarks/call.py $(BENCH)
 
 pins: | $(UV) ## Pin the newest versions into requirements/*.txt

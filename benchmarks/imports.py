@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 
-from axis import Axis, Bench, Comparison, Outcome
+from axis import Axis, Bench, Comparison, Outcome, Place
 from processes import run_program, time_program
+from roster import FLOOR, OURS
 from rounds import subtract, take_turns
 
 __all__ = ["AXIS"]
@@ -28,7 +29,10 @@ def measure(bench: Bench) -> Outcome:
             Comparison(f"{each} - {BARE}", subtract(series[each], series[BARE]), "seconds", 0.030)
             for each in STATEMENTS
         ),
-        {f"heavy modules that {each!r} loads": list_heavy_modules(each) for each in STATEMENTS},
+        facts={
+            f"heavy modules that {each!r} loads": list_heavy_modules(each) for each in STATEMENTS
+        },
+        places={each: Place(each, FLOOR if each == BARE else OURS, "") for each in contestants},
     )
 
 
@@ -39,4 +43,9 @@ def list_heavy_modules(statement: str) -> list[str]:
     return [name for name in HEAVY if name in loaded]
 
 
-AXIS = Axis("imports", "Import of pypods, in the host's interpreter", measure)
+AXIS = Axis(
+    "imports",
+    "Import of pypods, in the host's interpreter",
+    measure,
+    "A new process each time, from start to end. Floor: the same interpreter without an import.",
+)

@@ -18,7 +18,7 @@ YOUNGER_THAN_OLDEST = {"graphlib", "tomllib", "zoneinfo"}
 
 # A pod that has these gets their values as their own types; the import is inside the function that
 # meets one, so that a pod without them never asks for them.
-IF_THE_POD_HAS_IT = {"backports", "bson", "numpy", "pandas", "pytz"}
+IF_THE_POD_HAS_IT = {"backports", "bson", "numpy", "pandas", "pyarrow", "pytz"}
 
 IN_A_POD = [
     *sorted((SOURCE / "wire").rglob("*.py")),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 import time
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 
 from pypods.errors import PodCallError, PodDiedError, PodTimeoutError, ValueTransferError
+from pypods.pods.futures import inbox_of
 from pypods.pods.mapping import MAX_CALLS_AHEAD
 
 LoadPod = Callable[..., Any]
@@ -156,6 +158,73 @@ def test_cancelling_the_task_cancels_the_call(pod):
     asyncio.run(run())
     assert pod.same("free") == "free"
     assert time.monotonic() - started < 60
+
+
+def test_replies_of_a_loop_that_has_ended_are_let_go_of(bare_loader: LoadPod):
+    """Their blocks go back, whether the loop was closed before they came or with them waiting."""
+    loader = bare_loader(SOURCE)
+    pod = loader.load_pod()
+    large = bytes(200_000)
+
+    async def give_up(seconds: float) -> None:
+        call = asyncio.ensure_future(pod.slow.aio(0.02, large))
+        await asyncio.sleep(seconds)
+        call.cancel()
+
+    for number in range(20):
+        asyncio.run(give_up(0.002 * number))
+    loops = [asyncio.new_event_loop() for _ in range(2)]
+    for loop in loops:
+        waiting = pod.same.submit(large)
+        waiting.inbox = inbox_of(loop)
+        while not waiting.inbox._events:
+            time.sleep(0.001)
+        loop.close()
+    del loop, loops
+    gc.collect()
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline and not waiting.done():
+        time.sleep(0.01)
+    assert waiting.result() == large
+    memory = loader.session().shared
+    while time.monotonic() < deadline and memory.reader.held_bytes + memory.writer.used_bytes:
+        pod.same(1)
+    assert memory.reader.held_bytes == memory.writer.used_bytes == 0
+
+
+def test_a_loop_that_is_closed_leaves_its_replies_to_the_thread(pod):
+    async def start() -> Any:
+        return inbox_of(asyncio.get_running_loop())
+
+    loop = asyncio.new_event_loop()
+    inbox = loop.run_until_complete(start())
+    loop.close()
+    future = pod.slow.submit(0.05, 5)
+    future.inbox = inbox
+    assert future.result(timeout=30) == 5
+
+
+def test_awaiting_many_calls_wakes_the_loop_up_for_many_at_once(pod, monkeypatch):
+    calls = []
+    really_wake = asyncio.BaseEventLoop.call_soon_threadsafe
+
+    def count(self: Any, *arguments: Any, **options: Any) -> Any:
+        calls.append(arguments)
+        return really_wake(self, *arguments, **options)
+
+    monkeypatch.setattr(asyncio.BaseEventLoop, "call_soon_threadsafe", count)
+
+    async def main() -> list[Any]:
+        waiting = [asyncio.ensure_future(pod.add.aio(number)) for number in range(300)]
+        await asyncio.sleep(0)  # All are sent.
+        deadline = time.monotonic() + 10
+        while len(inbox_of(asyncio.get_running_loop())._events) < 300:
+            assert time.monotonic() < deadline
+            time.sleep(0.001)  # The loop has no chance to look.
+        return await asyncio.gather(*waiting)
+
+    assert asyncio.run(main()) == [number + 1 for number in range(300)]
+    assert len(calls) < 20
 
 
 def test_aio_raises_what_a_call_raises(pod, bare_loader: LoadPod):

@@ -9,11 +9,14 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from pypods.errors import ValueTransferError
 from pypods.pods.loader import PodLoader
 from pypods.pods.pod import Pod
+from pypods.wire import pandas_arrivals
+from pypods.wire.pandas_stand_ins import PandasValue
 
 # The first run fetches the packages.
 pytestmark = pytest.mark.timeout(600)
@@ -31,7 +34,7 @@ SOURCE = """
         assert type(frame) is pd.DataFrame
         return {name: str(dtype) for name, dtype in frame.dtypes.items()}
 
-    def own(rows):
+    def own(rows, without=()):
         days = pd.date_range("2024-03-29", periods=rows, freq="D")
         frame = pd.DataFrame(
             {
@@ -48,7 +51,7 @@ SOURCE = """
             },
             index=days.rename("index"),
         )
-        return frame
+        return frame.drop(columns=list(without))
 
     def is_own(frame, rows):
         pd.testing.assert_frame_equal(frame, own(rows))
@@ -192,3 +195,33 @@ def test_a_large_frame_can_be_written_wherever_it_arrives(pod_of, options):
     pd.testing.assert_frame_equal(back, frame, check_column_type=False)
     back.iloc[0, 0] = 7
     assert back.iloc[0, 0] == 7
+
+
+def test_what_pyarrow_keeps_here_is_text_there_or_refused_by_name(pod):
+    texts = [None if row % 3 == 0 else f"größe {row}" for row in range(3000)]
+    frame = pd.DataFrame({"many": texts, "few": pd.array(texts, dtype="string[pyarrow]")})
+    assert pod.dtypes(frame) == {"many": "object", "few": "string"}
+    back = pod.echo(frame)
+    assert back["many"].tolist()[1:3] == texts[1:3]
+    assert back["few"].tolist()[:2] == [pd.NA, texts[1]]
+    number = pd.DataFrame({"text": ["a"], "number": pd.array([1], dtype="int64[pyarrow]")})
+    with pytest.raises(ValueTransferError, match=r'\["number"\].*no pyarrow'):
+        pod.dtypes(number)
+    named = pd.DataFrame({"t": pd.array(["a"], dtype=pd.ArrowDtype(pa.string()))})
+    assert pod.dtypes(named) == {"t": "string"}
+
+
+def test_a_frame_of_a_pod_is_taken_as_arrow_where_there_is_no_pandas(pod, monkeypatch):
+    monkeypatch.setattr(pandas_arrivals, "find_pandas", lambda: None)
+    frame = pod.own(3000, ["month", "span"])
+    assert type(frame) is PandasValue
+    table = pa.table(frame)
+    assert table.column_names[0] == "day"
+    assert table.column_names[-1] == "index"
+    assert table["nullable"].to_pylist()[:2] == [1, None]
+    assert table["text"].null_count == table["string"].null_count == 1500
+    assert table["kind"].to_pylist()[:2] == ["b", "a"]
+    assert str(table["paris"].type) == "timestamp[ns, tz=Europe/Paris]"
+    assert table["number"].to_pylist() == list(range(3000))
+    with pytest.raises(TypeError, match="column 'month'"):
+        pa.table(pod.own(2))

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -71,6 +72,13 @@ COLUMNS: dict[str, object] = {
         for storage in ("python", "pyarrow")
         for na in (pd.NA, np.nan)
     },
+    "int64 of pyarrow": pd.array([1, None, -3, 4], dtype="int64[pyarrow]"),
+    "double of pyarrow": pd.array([0.5, None, -3, 4], dtype="double[pyarrow]"),
+    "bool of pyarrow": pd.array([True, None, False, True], dtype="bool[pyarrow]"),
+    "text of pyarrow": pd.array(["a\0b", None, "", "größe"], dtype=pd.ArrowDtype(pa.string())),
+    "lists of pyarrow": pd.array([[1], None, [], [2]], dtype=pd.ArrowDtype(pa.list_(pa.int8()))),
+    "dates of pyarrow": pd.array(DAYS, dtype=pd.ArrowDtype(pa.timestamp("ms", "Europe/Paris"))),
+    "a part of one of pyarrow": pd.array(["x", "é", "b", None, "d"], dtype="string[pyarrow]")[1:],
     "objects": np.array([1, "a", None, b"c"], object),
     "text and NaN as objects": np.array(["a", np.nan, None, "b"], object),
     "all that is missing": np.array([None, np.nan, pd.NaT, pd.NA], object),
@@ -440,7 +448,6 @@ class Subclass(pd.DataFrame):
     [
         (Subclass({"a": [1]}), "v", "Subclass cannot cross by value: it is more than a DataFrame"),
         (pd.DataFrame({"a": [1], "b": pd.arrays.SparseArray([0])}), 'v["b"]', "sparse.to_dense"),
-        (pd.Series([1], dtype="int64[pyarrow]"), "v", "astype"),
         (pd.DataFrame({"a": [1], 3: [{"x": [object()]}]}), 'v[3][0]["x"][0]', "object"),
         (pd.DataFrame({"a": [None, np.nan, 1, object()]}), 'v["a"][3]', "object"),
         (pd.DataFrame({"a": [1]}, index=[object()]), "v.index[0]", "object"),
@@ -590,6 +597,11 @@ PLAIN = {
     "boolean": [True, None, False, True],
     "text in python, <NA>": ["a\0b", None, "", "größe"],
     "text in pyarrow, nan": ["a\0b", None, "", "größe"],
+    "int64 of pyarrow": [1, None, -3, 4],
+    "double of pyarrow": [0.5, None, -3.0, 4.0],
+    "bool of pyarrow": [True, None, False, True],
+    "text of pyarrow": ["a\0b", None, "", "größe"],
+    "lists of pyarrow": [[1], None, [], [2]],
     "objects": [1, "a", None, b"c"],
     "dates": [dt.date(2024, 1, 1), None, dt.datetime(2024, 1, 1), None],
     "lists of one length": [[1, 2], [3, 4], [5, 6], [7, 8]],

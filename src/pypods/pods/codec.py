@@ -22,6 +22,8 @@ from pypods.errors import ProtocolError, ValueTransferError
 from pypods.wire.documents import KIND_SUBTYPE, decode_kind
 from pypods.wire.documents import decode_document as decode_in_standard_library
 from pypods.wire.documents import encode_document as encode_in_standard_library
+from pypods.wire.envelopes import is_result_of_kind
+from pypods.wire.pieces import LARGE_BYTES
 from pypods.wire.rows import MINIMUM_ROWS
 from pypods.wire.values import NO_CLASSES, Classes
 
@@ -118,6 +120,9 @@ class HostCodec:
     def decode(self, frame: bytes) -> dict[str, Any]:
         """Return the document of a frame; errors as of the standard library's codec."""
         try:
+            if len(frame) >= LARGE_BYTES and is_result_of_kind(frame):
+                # pymongo would copy the value three times before it is looked at.
+                return decode_in_standard_library(frame, self.classes)
             return bson.decode(frame, self._options)
         except (ProtocolError, ValueTransferError):
             raise
@@ -147,7 +152,7 @@ class _KindDecoder(TypeDecoder):
     def transform_bson(self, value: Any) -> Any:
         if value.subtype != KIND_SUBTYPE:
             raise ProtocolError(f"there is no use of binary subtype {value.subtype}")
-        return decode_kind(bytes(value), self.classes)
+        return decode_kind(value, self.classes)
 
 
 class _Int64Decoder(TypeDecoder):

@@ -14,6 +14,7 @@ from pypods.pods.stream import Stream
 from pypods.wire.context import SHARED_MINIMUM_BYTES
 from pypods.wire.context import current as encode_context
 from pypods.wire.documents import encode_document as encode_in_standard_library
+from pypods.wire.documents import encode_in_pieces
 from pypods.wire.envelopes import numbered_frame
 from pypods.wire.failures import describe_failure
 from pypods.wire.messages import Failure
@@ -21,6 +22,7 @@ from pypods.wire.messages import Failure
 if TYPE_CHECKING:
     from pypods.pods.connection import Connection
     from pypods.pods.session import Session
+    from pypods.wire.pieces import BytesOrPieces
 
 __all__ = ["Handles"]
 
@@ -39,7 +41,7 @@ class Handles:
 
     # Arguments ---------------------------------------------------------------------------------
 
-    def encode_arguments(self, number: int, document: dict[str, Any]) -> bytes:
+    def encode_arguments(self, number: int, document: dict[str, Any]) -> BytesOrPieces:
         """Return the bytes of a call's arguments; functions and iterators go by reference."""
         shared = self._session.shared
         plain = encode_plain(
@@ -55,10 +57,11 @@ class Handles:
 
         encode_context.export = export
         try:
-            if shared is None:
-                encoded = encode_in_standard_library(document)
-            else:
-                encoded = shared.pack(encode_in_standard_library, document)
+            encoded = (
+                encode_in_pieces(document)
+                if shared is None
+                else shared.pack(encode_in_pieces, document)
+            )
         finally:
             encode_context.export = None
         if exports:
@@ -121,8 +124,14 @@ class Handles:
 
     def decode_reply(self, frame: bytes, exports: CallExports | None, timeout: float | None) -> Any:
         """Return the document of a reply; streams in it keep what their call passed."""
+        if exports is None and timeout is None:
+            return self._session.codec.decode(frame)
         self._decoding.exports, self._decoding.timeout = exports, timeout
-        return self._session.codec.decode(frame)
+        try:
+            return self._session.codec.decode(frame)
+        finally:
+            # The thread may do nothing else for long, and what was passed is to be let go of.
+            self._decoding.exports = self._decoding.timeout = None
 
     def open_stream(self, content: dict[str, Any]) -> Stream:
         """Return the iterator over a generator that a call returned."""

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import inspect
 
     from pypods.pods.description import FunctionDescription
-    from pypods.pods.futures import PodFuture
+    from pypods.pods.futures import LoopInbox, PodFuture
     from pypods.pods.session import Session
 
 __all__ = ["Pod", "PodFunction", "describe"]
@@ -147,9 +147,12 @@ class PodFunction:
         Cancelling it keeps the call from starting, or interrupts it. Raises ValueTransferError
         for an argument that cannot cross; whatever else goes wrong is the future's.
         """
+        return self._send(args, kwargs)
+
+    def _send(self, args: Any, kwargs: Any, inbox: LoopInbox | None = None) -> PodFuture:
         timeout = self._effective_timeout()
         try:
-            return self._source.session().submit(self._head, args, kwargs, timeout)
+            return self._source.session().submit(self._head, args, kwargs, timeout, inbox)
         except PodDiedError as exc:
             if exc.delivered:
                 raise
@@ -157,8 +160,8 @@ class PodFunction:
             session = self._home(args, kwargs)
             if session is None:
                 raise
-            return session.submit(self._head, args, kwargs, timeout)
-        return self._source.session().submit(self._head, args, kwargs, timeout)
+            return session.submit(self._head, args, kwargs, timeout, inbox)
+        return self._source.session().submit(self._head, args, kwargs, timeout, inbox)
 
     async def aio(self, /, *args: Any, **kwargs: Any) -> Any:
         """Call the function and await its result, under asyncio; errors as of a call.
@@ -169,7 +172,10 @@ class PodFunction:
 
         if self._source.pid is None:
             await asyncio.to_thread(self._source.session)  # May make an environment.
-        return await asyncio.wrap_future(self.submit(*args, **kwargs))
+        from pypods.pods.futures import await_future, inbox_of
+
+        loop = asyncio.get_running_loop()
+        return await await_future(self._send(args, kwargs, inbox_of(loop)), loop)
 
     def map(
         self, /, *iterables: Iterable[Any], chunksize: int = 1, ordered: bool = True

@@ -8,10 +8,14 @@ import shutil
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
+from threading import Lock
 
 from pypods.pods.progress import REDRAW_SECONDS, Progress, TerminalProgress
 
 __all__ = ["find_uv", "run_quietly", "run_streaming"]
+
+#: uv asks sysconfig, and two threads must not be the first to do so at the same time (Python 3.11).
+_finding = Lock()
 
 
 def find_uv() -> str | None:
@@ -19,7 +23,8 @@ def find_uv() -> str | None:
     try:
         import uv
 
-        return os.fspath(uv.find_uv_bin())
+        with _finding:
+            return os.fspath(uv.find_uv_bin())
     except (ImportError, FileNotFoundError):
         return shutil.which("uv")
 

@@ -31,7 +31,7 @@ from pypods.pods.pipes import DeadlineError, EndOfPipeError, PodPipes
 from pypods.pods.process import PodProcess
 from pypods.pods.references import Mirrors
 from pypods.wire.context import current as encode_context
-from pypods.wire.documents import KIND_SUBTYPE
+from pypods.wire.documents import KIND_SUBTYPE, encode_in_pieces
 from pypods.wire.documents import encode_document as encode_in_standard_library
 from pypods.wire.envelopes import (
     NO_ARGUMENTS,
@@ -59,7 +59,8 @@ if TYPE_CHECKING:
 
     from pypods.pods.description import FunctionDescription
     from pypods.pods.exports import CallExports
-    from pypods.pods.futures import FutureCalls, PodFuture
+    from pypods.pods.futures import FutureCalls, LoopInbox, PodFuture
+    from pypods.wire.pieces import BytesOrPieces
     from pypods.wire.shared import SharedMemory
 
 __all__ = ["Session"]
@@ -183,7 +184,7 @@ class Session:
     def _call_frame(
         self, number: int, head: bytes, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> bytes:
-        arguments = None
+        arguments: BytesOrPieces | None = None
         if args or kwargs:
             document = {"args": list(args), "kwargs": kwargs}
             arguments = self._handles.encode_arguments(number, document)
@@ -197,9 +198,9 @@ class Session:
         encode_context.export = self.mirrors.export
         try:
             if self.shared is None:
-                encoded = encode_in_standard_library(document)
+                encoded = encode_in_pieces(document)
             else:
-                encoded = self.shared.pack(encode_in_standard_library, document)
+                encoded = self.shared.pack(encode_in_pieces, document)
         finally:
             encode_context.export = None
         frame = numbered_frame(number, encoded)
@@ -261,10 +262,15 @@ class Session:
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
         timeout: float | None = None,
+        inbox: LoopInbox | None = None,
     ) -> PodFuture:
-        """Send a call without waiting; return its future. Errors of sending as of ``call``."""
+        """Send a call without waiting; return its future. Errors of sending as of ``call``.
+
+        With an ``inbox`` the reply is settled by its event loop.
+        """
         number = self._next_number()
-        return self._open(number, self._call_frame(number, head, args, kwargs), timeout)
+        frame = self._call_frame(number, head, args, kwargs)
+        return self._open(number, frame, timeout, inbox=inbox)
 
     def submit_chunk(self, name: str, calls: list[Any], timeout: float | None) -> PodFuture:
         """Send many calls of one function at once; the future's value is (results, error)."""
@@ -287,6 +293,7 @@ class Session:
         frame: bytes,
         timeout: float | None,
         convert: Callable[[Any], Any] | None = None,
+        inbox: LoopInbox | None = None,
     ) -> PodFuture:
         futures = self._futures
         if futures is None:
@@ -296,6 +303,7 @@ class Session:
             with self._making_futures:
                 futures = self._futures = self._futures or FutureCalls(self)
         future = futures.open(number, timeout, convert)
+        future.inbox = inbox
         on_reply = partial(futures.take_in, future)
         frame = self._with_releases(frame)
         try:
@@ -361,7 +369,7 @@ class Session:
         shared = self.shared
         return frame if shared is None or not shared.returned else shared.with_releases(frame)
 
-    def begin(self, document: bytes) -> int:
+    def begin(self, document: BytesOrPieces) -> int:
         """Send an encoded request without waiting; return its number, for ``finish``."""
         number = self._next_number()
         parent = self._handles.parent()
@@ -640,6 +648,8 @@ class Session:
                 self.shared.close()
             self._last_words = self._output.last_lines()
             self._is_over = True
+            if self._futures is not None:
+                self._futures.end()
 
     def forget(self) -> None:
         """In a forked child: let go of everything, for it is the parent's."""

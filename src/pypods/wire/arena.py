@@ -325,8 +325,9 @@ class Parcel:
 
         ``owner`` is a view of them, or what they belong to, and then ``address`` is where they are.
         """
-        loans = sys.modules.get("pypods.wire.loans")
-        found = None if loans is None else loans.find(owner, address)
+        # None also while another thread is importing it: then nothing was lent yet.
+        find = getattr(sys.modules.get("pypods.wire.loans"), "find", None)
+        found = None if find is None else find(owner, address)
         handed = None if found is None else self._writer.hand_on(found[0], found[1], length)
         if handed is None:
             return None

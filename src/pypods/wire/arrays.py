@@ -22,6 +22,7 @@ from struct import Struct
 from pypods.errors import ProtocolError, ValueTransferError
 from pypods.wire.buffers import Reference, as_view, check_inline, check_shape, place
 from pypods.wire.context import SHARED_MINIMUM_BYTES, current
+from pypods.wire.pieces import LARGE_BYTES, InlineBinary
 
 TYPE_CHECKING = False  # As typing has it, without importing typing into every worker.
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ __all__ = [
     "ArrayValue",
     "ScalarValue",
     "find_numpy",
+    "native_bytes",
     "rebuild_ndarray",
     "rebuild_scalar",
     "reduce_ndarray",
@@ -177,14 +179,21 @@ def _place_array(value: Any, order: str) -> Any:
             numpy = sys.modules["numpy"]
             mapping, offset = block[2], block[1]
             if value.flags.forc:
-                # As bytes: that is one memcpy, without Python's lock, whatever the dtype.
-                flat = (value if order == "C" else value.T).reshape(-1).view(numpy.uint8)
-                numpy.copyto(numpy.frombuffer(mapping, numpy.uint8, length, offset), flat)
+                # That is one memcpy, without Python's lock, whatever the dtype.
+                target = numpy.frombuffer(mapping, numpy.uint8, length, offset)
+                numpy.copyto(target, native_bytes(value, order))
             else:
                 numpy.copyto(numpy.ndarray(value.shape, value.dtype, mapping, offset), value)
             return Reference(parcel.refer(b"v", block, length))
     check_inline(length)
+    if length >= LARGE_BYTES and value.flags.forc:
+        return InlineBinary(memoryview(native_bytes(value, order)))
     return value.tobytes(order)
+
+
+def native_bytes(value: Any, order: str) -> Any:
+    """Return a contiguous array's own memory as an array of bytes."""
+    return (value if order == "C" else value.T).reshape(-1).view(sys.modules["numpy"].uint8)
 
 
 def _hand_on(parcel: Any, value: Any) -> Any:

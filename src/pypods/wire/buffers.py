@@ -21,6 +21,7 @@ from __future__ import annotations
 from pypods.errors import ProtocolError, ValueTransferError
 from pypods.wire.arena import REFERENCE
 from pypods.wire.context import SHARED_MINIMUM_BYTES, current
+from pypods.wire.pieces import LARGE_BYTES, InlineBinary
 
 TYPE_CHECKING = False  # As typing has it, without importing typing into every worker.
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ class Reference:
 
 
 def place(data: Any, length: int) -> Any:
-    """Put the bytes of a C-contiguous view into a block or, as bytes, into the frame."""
+    """Put the bytes of a C-contiguous view into a block or, from where they are, into the frame."""
     parcel = current.arena
     if parcel is not None and length >= SHARED_MINIMUM_BYTES:
         content = parcel.hand_on(data, length) if type(data) is memoryview else None
@@ -63,6 +64,8 @@ def place(data: Any, length: int) -> Any:
         if content is not None:
             return Reference(content)
     check_inline(length)
+    if length >= LARGE_BYTES and type(data) is memoryview:
+        return InlineBinary(data)
     return bytes(data)
 
 
@@ -111,8 +114,7 @@ def reduce_memoryview(value: Any) -> Any:
     if not value.nbytes:
         data: Any = b""
     elif value.c_contiguous:
-        with value.cast("B") as flat:
-            data = place(flat, value.nbytes)
+        data = place(value.cast("B"), value.nbytes)
     else:
         data = place(value.tobytes(), value.nbytes)
     return b"v", {"format": code, "shape": shape, "data": data}
@@ -124,6 +126,8 @@ def reduce_array(value: Any) -> Any:
     if length:
         with memoryview(value) as items, items.cast("B") as flat:
             data = place(flat, length)
+            if type(data) is InlineBinary:  # Its view would keep the array from growing.
+                data = bytes(flat)
     else:
         data = b""
     return b"a", {"typecode": value.typecode, "itemsize": value.itemsize, "data": data}

@@ -9,11 +9,12 @@ change or refuse, and for the content of kinds.
 from __future__ import annotations
 
 import struct
-import sys
 from struct import Struct
 
 from pypods.errors import ProtocolError, ValueTransferError
 from pypods.wire.context import SHARED_MINIMUM_BYTES, current
+from pypods.wire.pieces import LARGE_BYTES, InlineBinary, Pieces, join, whole
+from pypods.wire.places import place_in_kind, why_too_deep
 from pypods.wire.rows import MINIMUM_ROWS, pack_list
 from pypods.wire.values import (
     ARRAY_KINDS,
@@ -22,15 +23,15 @@ from pypods.wire.values import (
     NO_CLASSES,
     BsonValue,
     Classes,
-    Record,
     rebuild,
     reduce,
-    shown,
 )
 
 TYPE_CHECKING = False  # As typing has it, without importing typing into every worker.
 if TYPE_CHECKING:
     from typing import Any
+
+    from pypods.wire.pieces import BytesOrPieces
 
 __all__ = [
     "KIND_SUBTYPE",
@@ -40,6 +41,8 @@ __all__ = [
     "decode_kind",
     "encode_document",
     "encode_field",
+    "encode_field_in_pieces",
+    "encode_in_pieces",
 ]
 
 #: Containers inside containers; a value nested deeper is refused.
@@ -50,6 +53,7 @@ MAX_PACKED_DEPTH = 32
 KIND_SUBTYPE = 0x80
 UUID_SUBTYPE = 4
 TUPLE_KIND = ord("t")
+BYTEARRAY_KIND = ord("b")
 
 _double = Struct("<d")
 _int32 = Struct("<i")
@@ -57,9 +61,8 @@ _int64 = Struct("<q")
 _pack_double, _unpack_double = _double.pack, _double.unpack_from
 _pack_int32, _unpack_int32 = _int32.pack, _int32.unpack_from
 _pack_int64, _unpack_int64 = _int64.pack, _int64.unpack_from
-_INDEX_KEYS = [str(index).encode() + b"\0" for index in range(1024)]
-_BSON_ELEMENTS = {"ObjectId": 0x07, "Regex": 0x0B, "Timestamp": 0x11, "Decimal128": 0x13}
-_REGEX_FLAGS = ((2, "i"), (4, "l"), (8, "m"), (16, "s"), (32, "u"), (64, "x"))
+INDEX_KEYS_COUNT = 1024
+_INDEX_KEYS = [str(index).encode() + b"\0" for index in range(INDEX_KEYS_COUNT)]
 
 
 class _TooDeepError(Exception):
@@ -75,37 +78,57 @@ def encode_document(document: dict[str, Any]) -> bytes:
     Raises ValueTransferError, with the place, for a value that cannot cross.
     """
     try:
+        encoded = _encode_dict(document, 0, True)
+    except (_TooDeepError, RecursionError):
+        raise ValueTransferError(*why_too_deep(document, MAX_DEPTH)) from None
+    return encoded if type(encoded) is bytes else whole(encoded)
+
+
+def encode_in_pieces(document: dict[str, Any]) -> BytesOrPieces:
+    """Return the bytes of a document, for those who put more to them and then make them whole."""
+    try:
         return _encode_dict(document, 0, True)
     except (_TooDeepError, RecursionError):
-        raise ValueTransferError(*_why_too_deep(document)) from None
+        raise ValueTransferError(*why_too_deep(document, MAX_DEPTH)) from None
 
 
 def encode_field(name: str, value: Any) -> bytes:
     """Return the bytes of one element of a document, for those who write the rest themselves."""
+    return whole(encode_field_in_pieces(name, value))
+
+
+def encode_field_in_pieces(name: str, value: Any) -> BytesOrPieces:
+    """Return the bytes of one element of a document as ``encode_in_pieces`` does."""
     try:
         return _encode_element(name.encode() + b"\0", value, 0)
     except ValueTransferError as error:
         raise error.within(name) from None
     except (_TooDeepError, RecursionError):
-        raise ValueTransferError(*_why_too_deep({name: value})) from None
+        raise ValueTransferError(*why_too_deep({name: value}, MAX_DEPTH)) from None
 
 
-def _encode_dict(document: dict[str, Any], depth: int, top: bool = False) -> bytes:
-    parts = []
+def _encode_dict(document: dict[str, Any], depth: int, top: bool = False) -> BytesOrPieces:
+    parts: list[Any] = []
     key = ""
     try:
         for key, value in document.items():
             parts.append(_encode_element(key.encode() + b"\0", value, depth))
     except ValueTransferError as error:
         raise error.within(key if top else f'["{key}"]') from None
-    body = b"".join(parts)
-    return _pack_int32(len(body) + 5) + body + b"\0"
+    try:
+        body: BytesOrPieces = b"".join(parts)
+    except TypeError:
+        body = join(parts)
+    size = len(body) + 5
+    if size >= LARGE_BYTES:
+        body = _in_pieces(body)
+    return _pack_int32(size) + body + b"\0"
 
 
-def _encode_list(values: Any, depth: int) -> bytes:
-    parts = []
+def _encode_list(values: Any, depth: int) -> BytesOrPieces:
+    parts: list[Any] = []
     count = len(values)
-    if count <= len(_INDEX_KEYS):
+    if count <= INDEX_KEYS_COUNT:
         keys = _INDEX_KEYS
     else:
         keys = [b"%d\0" % index for index in range(count)]
@@ -116,11 +139,17 @@ def _encode_list(values: Any, depth: int) -> bytes:
             index += 1
     except ValueTransferError as error:
         raise error.within(f"[{index}]") from None
-    body = b"".join(parts)
-    return _pack_int32(len(body) + 5) + body + b"\0"
+    try:
+        body: BytesOrPieces = b"".join(parts)
+    except TypeError:
+        body = join(parts)
+    size = len(body) + 5
+    if size >= LARGE_BYTES:
+        body = _in_pieces(body)
+    return _pack_int32(size) + body + b"\0"
 
 
-def _encode_element(key: bytes, value: Any, depth: int) -> bytes:
+def _encode_element(key: bytes, value: Any, depth: int) -> BytesOrPieces:
     data: bytes
     cls = type(value)
     if cls is str:
@@ -143,10 +172,8 @@ def _encode_element(key: bytes, value: Any, depth: int) -> bytes:
         return b"\x08" + key + (b"\x01" if value else b"\x00")
     if cls is bytes:
         data = value
-        if len(data) >= SHARED_MINIMUM_BYTES and current.arena is not None:
-            content = current.arena.export(b"y", data)
-            if content is not None:
-                return _binary(key, b"B" + content)
+        if len(data) >= SHARED_MINIMUM_BYTES:
+            return _encode_large(key, data)
         return b"\x05" + key + _pack_int32(len(data)) + b"\x00" + data
     if depth >= MAX_DEPTH:
         raise _TooDeepError
@@ -164,9 +191,13 @@ def _encode_element(key: bytes, value: Any, depth: int) -> bytes:
         data = value.bytes
         return b"\x05" + key + b"\x10\x00\x00\x00\x04" + data
     if str(cls.__module__).startswith("bson."):
-        element = _encode_bson_class(key, value)
+        from pypods.wire.bson_classes import encode_bson_class
+
+        element = encode_bson_class(key, value)
         if element is not None:
             return element
+    if cls is InlineBinary:
+        return _inline(key, value.data)
     if cls is BsonValue:
         if value.element_type == 0x12:
             return _binary(key, b"I" + value.data)
@@ -175,7 +206,25 @@ def _encode_element(key: bytes, value: Any, depth: int) -> bytes:
     return _encode_kind(key, value, depth)
 
 
-def _encode_packed(key: bytes, values: list[Any], depth: int) -> bytes | None:
+def _encode_large(key: bytes, data: bytes) -> BytesOrPieces:
+    """Return the element of large bytes: in shared memory if there is any, else in the frame."""
+    if current.arena is not None:
+        content = current.arena.export(b"y", data)
+        if content is not None:
+            return _binary(key, b"B" + content)
+    return _inline(key, data)
+
+
+def _inline(key: bytes, data: Any) -> Pieces:
+    head = b"\x05" + key + _pack_int32(len(data)) + b"\x00"
+    return Pieces([head, data], len(head) + len(data))
+
+
+def _in_pieces(body: BytesOrPieces) -> BytesOrPieces:
+    return Pieces([body], len(body)) if type(body) is bytes else body
+
+
+def _encode_packed(key: bytes, values: list[Any], depth: int) -> BytesOrPieces | None:
     """Return the element of a long list as columns, or None where it stays an array."""
     packed = pack_list(values)
     if packed is None:
@@ -211,117 +260,23 @@ def _is_utf8(text: str) -> bool:
     return True
 
 
-def _binary(key: bytes, payload: bytes) -> bytes:
+def _binary(key: bytes, payload: BytesOrPieces) -> BytesOrPieces:
     return b"\x05" + key + _pack_int32(len(payload)) + b"\x80" + payload
 
 
-def _encode_kind(key: bytes, value: Any, depth: int) -> bytes:
+def _encode_kind(key: bytes, value: Any, depth: int) -> BytesOrPieces:
     content: Any
     kind, content = reduce(value)
     cls = type(content)
     if cls is bytes:
+        if len(content) >= LARGE_BYTES:
+            content = Pieces([content], len(content))
         return _binary(key, kind + content)
-    if cls is dict:
-        try:
-            return _binary(key, kind + _encode_dict(content, depth + 1))
-        except ValueTransferError as error:
-            if kind == b"P":
-                from pypods.wire.pandas_values import named_step
-
-                raise named_step(error, content) from None
-            raise _named_step(error) from None
+    encode: Any = _encode_dict if cls is dict else _encode_list
     try:
-        return _binary(key, kind + _encode_list(content, depth + 1))
+        return _binary(key, kind + encode(content, depth + 1))
     except ValueTransferError as error:
-        raise (_mapping_step(error, content) if kind in b"mo" else error) from None
-
-
-def _named_step(error: ValueTransferError) -> ValueTransferError:
-    """Turn the content's place into the value's: ``["fields"]["conn"]`` is ``.conn``."""
-    place = error.place
-    for wrapping in ('["fields"]', '["values"]', '["value"]'):
-        if place.startswith(wrapping):
-            place = place[len(wrapping) :]
-            if wrapping == '["fields"]' and place.startswith('["'):
-                name, _, rest = place[2:].partition('"]')
-                place = f".{name}{rest}"
-    return ValueTransferError(error.reason, place)
-
-
-def _mapping_step(error: ValueTransferError, flat: list[Any]) -> ValueTransferError:
-    """Turn an index into the flat list of keys and values into the key it belongs to."""
-    index_text, _, rest = error.place[1:].partition("]")
-    index = int(index_text)
-    step = f"[{shown(flat[index - 1])}]" if index % 2 else f".key({shown(flat[index])})"
-    return ValueTransferError(error.reason, step + rest)
-
-
-def _encode_bson_class(key: bytes, value: Any) -> bytes | None:
-    """Return the element of a value of one of pymongo's own classes, or None for others."""
-    name = type(value).__name__
-    element_type = _BSON_ELEMENTS.get(name)
-    if element_type is None:
-        return None
-    data: bytes
-    if name == "ObjectId":
-        data = value.binary
-    elif name == "Decimal128":
-        data = value.bid
-    elif name == "Timestamp":
-        data = Struct("<II").pack(value.inc, value.time)
-    else:
-        if isinstance(value.pattern, bytes) or "\0" in value.pattern:
-            raise ValueTransferError("a Regex of bytes, or with a zero, cannot cross by value")
-        pattern = value.pattern.encode()
-        flags = "".join(letter for bit, letter in _REGEX_FLAGS if value.flags & bit)
-        data = pattern + b"\0" + flags.encode() + b"\0"
-    return bytes([element_type]) + key + data
-
-
-def _why_too_deep(document: Any) -> tuple[str, str]:
-    """Say whether a value contains itself, and where, or is merely nested too deeply."""
-    too_deep = f"is nested deeper than {MAX_DEPTH} levels"
-    pending: list[Any] = [iter(document.items())]
-    trail: list[tuple[str, int]] = []
-    while pending:
-        entry = next(pending[-1], None)
-        if entry is None:
-            pending.pop()
-            if trail:
-                trail.pop()
-            continue
-        step, value = entry
-        children = list(_children(value))
-        if not children:
-            continue
-        if any(seen == id(value) for _, seen in trail):
-            names = [*(name for name, _ in trail), step]
-            return "a container that contains itself cannot cross by value", "".join(names)
-        if len(trail) >= MAX_DEPTH:
-            return too_deep, "".join(name for name, _ in trail[:3]) + "…"
-        trail.append((step, id(value)))
-        pending.append(iter(children))
-    return too_deep, ""
-
-
-def _children(value: Any) -> Any:
-    """Yield what a value contains, each with the step that leads to it."""
-    cls = type(value)
-    if issubclass(cls, dict):
-        for key, child in dict.items(value):
-            yield (f'["{key}"]' if type(key) is str else f"[{shown(key)}]"), child
-    elif issubclass(cls, (list, tuple, set, frozenset)):
-        for index, child in enumerate(cls.__iter__(value)):
-            yield f"[{index}]", child
-    elif cls is slice:
-        for name in ("start", "stop", "step"):
-            yield f".{name}", getattr(value, name)
-    elif cls is Record:
-        for name, child in value.fields.items():
-            yield f".{name}", child
-    elif hasattr(cls, "__dataclass_fields__"):
-        for name in cls.__dataclass_fields__:
-            yield f".{name}", getattr(value, name, None)
+        raise place_in_kind(error, kind, content) from None
 
 
 # Decoding --------------------------------------------------------------------------------------
@@ -452,7 +407,9 @@ def _decode(
             else:
                 value = data[position - length : position]
         else:
-            value, position = _decode_rare(data, position, last, kind)
+            from pypods.wire.bson_classes import decode_rare
+
+            value, position = decode_rare(data, position, last, kind)
         values.append(value)
     if position != last:
         raise ProtocolError("a value runs over the end of its document")
@@ -463,6 +420,8 @@ def _decode_kind(data: bytes, start: int, end: int, classes: Classes, depth: int
     """Read the kind and content between two positions."""
     kind = data[start]
     if kind in BYTES_KINDS:
+        if kind == BYTEARRAY_KIND:
+            return bytearray(memoryview(data)[start + 1 : end])
         return rebuild(kind, data[start + 1 : end], classes)
     if kind not in ARRAY_KINDS and kind not in DOCUMENT_KINDS:
         raise ProtocolError(f"there is no kind of value {bytes([kind])!r}")
@@ -471,51 +430,3 @@ def _decode_kind(data: bytes, start: int, end: int, classes: Classes, depth: int
     if content_end != end:
         raise ProtocolError("bytes follow a value's content")
     return rebuild(kind, content, classes)
-
-
-def _decode_rare(data: bytes, position: int, last: int, kind: int) -> tuple[Any, int]:
-    """Read a value of the BSON types that pypods never writes of its own accord."""
-    if kind == 0x09:  # Milliseconds since 1970, UTC: read as pymongo does, without a zone.
-        from datetime import datetime, timedelta
-
-        moment = timedelta(milliseconds=_unpack_int64(data, position)[0])
-        return datetime(1970, 1, 1) + moment, position + 8  # noqa: DTZ001 - as pymongo
-    if kind in (0x07, 0x11, 0x13):
-        end = position + {0x07: 12, 0x11: 8, 0x13: 16}[kind]
-    elif kind == 0x0B:
-        end = data.index(0, data.index(0, position, last) + 1, last) + 1
-    else:
-        raise ProtocolError(f"there is no use of BSON type 0x{kind:02x}")
-    if end > last:
-        raise ProtocolError("a value runs over the end of its document")
-    return _bson_class_value(kind, data[position:end]), end
-
-
-def _bson_class_value(kind: int, raw: bytes) -> Any:
-    """Return an instance of this side's own bson class where it has loaded one."""
-    if "bson" not in sys.modules:
-        return BsonValue(kind, raw)
-    try:
-        return _made_by_bson(kind, raw)
-    except ImportError:  # An old bson, or another package of that name.
-        return BsonValue(kind, raw)
-
-
-def _made_by_bson(kind: int, raw: bytes) -> Any:
-    if kind == 0x07:
-        from bson.objectid import ObjectId
-
-        return ObjectId(raw)
-    if kind == 0x13:
-        from bson.decimal128 import Decimal128
-
-        return Decimal128.from_bid(raw)
-    if kind == 0x11:
-        from bson.timestamp import Timestamp
-
-        increment, time = Struct("<II").unpack(raw)
-        return Timestamp(time, increment)
-    from bson.regex import Regex
-
-    pattern, flags = raw[:-1].split(b"\0")
-    return Regex(pattern.decode(), "".join(sorted(flags.decode())))

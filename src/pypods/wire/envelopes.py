@@ -9,12 +9,15 @@ from __future__ import annotations
 
 from struct import Struct
 
-from pypods.wire.documents import decode_inner_document, encode_field
+from pypods.wire.documents import KIND_SUBTYPE, decode_inner_document, encode_field_in_pieces
+from pypods.wire.pieces import whole
 from pypods.wire.values import NO_CLASSES, Classes
 
 TYPE_CHECKING = False  # As typing has it, without importing typing into every worker.
 if TYPE_CHECKING:
     from typing import Any
+
+    from pypods.wire.pieces import BytesOrPieces
 
 __all__ = [
     "FAILURE_HEAD",
@@ -22,11 +25,13 @@ __all__ = [
     "NO_ARGUMENTS",
     "RESULT_HEAD",
     "TAIL_START",
+    "answered_question",
     "call_frame",
     "call_head",
     "frame_id",
     "has_kind",
     "is_reply",
+    "is_result_of_kind",
     "none_result_frame",
     "numbered_frame",
     "parent_call",
@@ -55,9 +60,11 @@ _NO_ARGUMENTS = _ARGS_ELEMENT + _EMPTY + _NO_KWARGS
 NO_ARGUMENTS = _int32.pack(len(_NO_ARGUMENTS) + 4) + _NO_ARGUMENTS
 RESULT_HEAD = b"\x02kind\0\x07\0\0\0result\0"
 FAILURE_HEAD = b"\x02kind\0\x08\0\0\0failure\0"
+_ANSWER_HEAD = b"\x02kind\0\x07\0\0\0answer\0"
 _WITHIN_ELEMENT = b"\x12within\0"
 #: Where that element begins, from the frame's end: its name, 64 bits, the closing zero.
 _WITHIN_START = -len(_WITHIN_ELEMENT) - 9
+_BINARY_RESULT = RESULT_HEAD + b"\x05value\0"
 NONE_RESULT_TAIL = RESULT_HEAD + b"\x0avalue\0\0"
 _NONE_RESULT_BYTES = TAIL_START + len(NONE_RESULT_TAIL)
 
@@ -77,18 +84,20 @@ def call_head(name: str) -> bytes:
     return _CALL_HEAD + _int32.pack(len(encoded) + 1) + encoded + b"\0"
 
 
-def call_frame(number: int, head: bytes, arguments: bytes | None = None) -> bytes:
+def call_frame(number: int, head: bytes, arguments: BytesOrPieces | None = None) -> bytes:
     """Return a call's frame; ``arguments`` is the document of args and kwargs, None for neither."""
     tail = head + (_NO_ARGUMENTS if arguments is None else arguments[4:])
-    return _pack_head(TAIL_START + len(tail), _ID_ELEMENT, number) + tail
+    frame = _pack_head(TAIL_START + len(tail), _ID_ELEMENT, number) + tail
+    return frame if type(frame) is bytes else whole(frame)
 
 
-def numbered_frame(number: int, document: bytes) -> bytes:
+def numbered_frame(number: int, document: BytesOrPieces) -> bytes:
     """Return the frame of an encoded document with an id put before its first element."""
-    return _pack_head(len(document) + TAIL_START - 4, _ID_ELEMENT, number) + document[4:]
+    frame = _pack_head(len(document) + TAIL_START - 4, _ID_ELEMENT, number) + document[4:]
+    return frame if type(frame) is bytes else whole(frame)
 
 
-def within_call(document: bytes, parent: int) -> bytes:
+def within_call(document: BytesOrPieces, parent: int) -> BytesOrPieces:
     """Return an encoded request with the call added in whose answering it is made."""
     return document[:-1] + _WITHIN_ELEMENT + _int64.pack(parent) + b"\0"
 
@@ -99,6 +108,17 @@ def parent_call(frame: bytes) -> int | None:
         return None
     parent: int = _int64.unpack_from(frame, len(frame) - 9)[0]
     return parent
+
+
+def answered_question(frame: bytes) -> int:
+    """Return the number of the question that an ``answer`` answers; 0 if it says none."""
+    position = TAIL_START + len(_ANSWER_HEAD)
+    if frame.startswith(_ANSWER_HEAD, TAIL_START):
+        if frame.startswith(b"\x10ask\0", position):
+            return int(_read_int32(frame, position + 5)[0])
+        if frame.startswith(b"\x12ask\0", position):
+            return int(_int64.unpack_from(frame, position + 5)[0])
+    return 0
 
 
 def has_kind(frame: bytes, kind: bytes) -> bool:
@@ -112,12 +132,20 @@ def is_reply(frame: bytes) -> bool:
     return frame.startswith(RESULT_HEAD, TAIL_START) or frame.startswith(FAILURE_HEAD, TAIL_START)
 
 
+def is_result_of_kind(frame: bytes) -> bool:
+    """Whether a frame is a result, and its value a binary of the user-defined subtype."""
+    if not frame.startswith(_BINARY_RESULT, TAIL_START):
+        return False
+    return frame[TAIL_START + len(_BINARY_RESULT) + 4] == KIND_SUBTYPE
+
+
 def result_frame(number: int, value: Any) -> bytes:
     """Return a result's frame. Raises ValueTransferError for a value that cannot cross."""
     if value is None:
         return none_result_frame(number)
-    tail = RESULT_HEAD + encode_field("value", value) + b"\0"
-    return _pack_head(TAIL_START + len(tail), _ID_ELEMENT, number) + tail
+    tail = RESULT_HEAD + encode_field_in_pieces("value", value) + b"\0"
+    frame = _pack_head(TAIL_START + len(tail), _ID_ELEMENT, number) + tail
+    return frame if type(frame) is bytes else whole(frame)
 
 
 def none_result_frame(number: int) -> bytes:

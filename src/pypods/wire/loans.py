@@ -28,6 +28,11 @@ if TYPE_CHECKING:
 __all__ = ["address_of", "find", "holder_of", "lend"]
 
 
+#: The loans by the identity of their blocks. Before all else: while one thread imports this module,
+#: another may look here.
+_by_block: dict[int, Any] = {}
+
+
 def lend(
     reader: ArenaReader, mapping: Any, serial: int, offset: int, length: int, arena: Arena
 ) -> memoryview:
@@ -67,10 +72,6 @@ def holder_of(address: int, length: int) -> Any:
         if block is not None and 0 <= address - loan.address <= len(block) - length:
             return block
     return None
-
-
-#: The loans by the identity of their blocks.
-_by_block: dict[int, Any] = {}
 
 
 class _Buffer(Structure):

@@ -19,6 +19,7 @@ import sys
 from pypods.errors import ProtocolError, ValueTransferError
 from pypods.wire.arrays import find_numpy
 from pypods.wire.context import SHARED_MINIMUM_BYTES
+from pypods.wire.pandas_arrow import array_of, texts_in_pyarrow
 from pypods.wire.pandas_contents import ARRAYS, MISSING, UNITS, check_blocks, check_content
 from pypods.wire.pandas_stand_ins import PandasValue
 from pypods.wire.values import rebuild_zone
@@ -307,9 +308,17 @@ def _object_array(numpy: Any, values: Any) -> Any:
 def _rebuild_text(pandas: Any, content: Any) -> Any:
     numpy = sys.modules["numpy"]
     dtype = _text_dtype(pandas, content["storage"], content["nan"])
+    values = content["values"]
+    if type(values) is not list:
+        array = texts_in_pyarrow(values, dtype)
+        if array is not None:
+            return array
+        from pypods.wire.arrow.items import items_of
+
+        values = items_of(values)
     if dtype is not None:
-        return pandas.array(_object_array(numpy, content["values"]), dtype=dtype)
-    array = _object_array(numpy, content["values"])
+        return pandas.array(_object_array(numpy, values), dtype=dtype)
+    array = _object_array(numpy, values)
     array[numpy.equal(array, None).astype(bool)] = numpy.nan
     return array
 
@@ -458,6 +467,7 @@ _REBUILDERS: dict[str, Callable[[Any, Any], Any]] = {
     "array": _rebuild_datetime_array,
     "objects": _rebuild_objects,
     "text": _rebuild_text,
+    "arrow": lambda pandas, content: array_of(pandas, content["values"]),
     "masked": _rebuild_masked,
     "categorical": _rebuild_categorical,
     "zoned": _rebuild_zoned,

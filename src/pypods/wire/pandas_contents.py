@@ -6,6 +6,7 @@ The types and their contents are described in :mod:`pypods.wire.pandas_values`.
 from __future__ import annotations
 
 from pypods.errors import ProtocolError
+from pypods.wire.pandas_arrow import check_arrow
 
 TYPE_CHECKING = False  # As typing has it, without importing typing into every worker.
 if TYPE_CHECKING:
@@ -61,7 +62,8 @@ _FIELDS: dict[str, dict[str, Any]] = {
     "Interval": {"left": _ANY, "right": _ANY, "closed": str},
     "array": {"index": _ANY},
     "objects": {"values": list, "missing": (bytes, _NONE)},
-    "text": {"values": list, "storage": str, "nan": bool},
+    "text": {"values": _ANY, "storage": str, "nan": bool},
+    "arrow": {"values": _ANY},
     "masked": {"values": _ANY, "mask": _ANY},
     "categorical": {"codes": _ANY, "categories": _ANY, "ordered": bool},
     "zoned": {"values": _ANY, "zone": bytes},
@@ -70,7 +72,9 @@ _FIELDS: dict[str, dict[str, Any]] = {
 }
 _CLOSED = frozenset({"left", "right", "both", "neither"})
 INDEXES = frozenset({"Index", "RangeIndex", "MultiIndex"})
-ARRAYS = frozenset({"objects", "text", "masked", "categorical", "zoned", "periods", "intervals"})
+ARRAYS = frozenset(
+    {"objects", "text", "arrow", "masked", "categorical", "zoned", "periods", "intervals"}
+)
 
 
 def check_content(content: Any) -> str:
@@ -101,9 +105,20 @@ def check_content(content: Any) -> str:
         if any(not -(2**63) <= number < 2**63 for number in numbers):
             raise ProtocolError("a range of more than 64 bits")
         len(range(*numbers))  # What is no range, or is too long to have a length, ends here.
-    if kind == "text" and not {str, _NONE}.issuperset(map(type, content["values"])):
-        raise ProtocolError("a text among texts is none")
+    if kind in ("text", "arrow"):
+        _check_texts(kind, content["values"])
     return str(kind)
+
+
+def _check_texts(kind: str, values: Any) -> None:
+    if kind == "arrow":
+        check_arrow(values)
+    elif type(values) is not list:
+        from pypods.wire.arrow.items import TEXT_FORMATS
+
+        check_arrow(values, TEXT_FORMATS)
+    elif not {str, _NONE}.issuperset(map(type, values)):
+        raise ProtocolError("a text among texts is none")
 
 
 def _check_freq(freq: list[Any]) -> None:

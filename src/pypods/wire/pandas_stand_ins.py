@@ -11,6 +11,7 @@ from math import nan
 
 from pypods.errors import ProtocolError
 from pypods.wire.arrays import STRUCT_CODES, ArrayValue, ScalarValue
+from pypods.wire.pandas_arrow import chunked_of
 from pypods.wire.pandas_contents import (
     ARRAYS,
     INDEXES,
@@ -61,7 +62,7 @@ class PandasValue:
         for name in ("values", "codes", "left", "index"):
             if name in content and kind != "Interval":
                 part = _part(content[name][0] if kind == "MultiIndex" else content[name])
-                return (len(part),) if type(part) is list else tuple(part.shape)
+                return tuple(part.shape) if hasattr(part, "shape") else (len(part),)
         raise TypeError(f"a {kind} has no length")
 
     def __len__(self) -> int:
@@ -86,7 +87,7 @@ class PandasValue:
     @property
     def dtypes(self) -> list[str]:
         """The names of the dtypes of a frame's columns, in order."""
-        return [_dtype_name(values) for values, _ in self._columns_in_order()]
+        return [_dtype_name(values) for values, _ in self.columns_in_order()]
 
     def __getitem__(self, label: Any) -> Any:
         if self.type != "DataFrame":
@@ -94,14 +95,14 @@ class PandasValue:
         positions = [place for place, each in enumerate(self.columns) if each == label]
         if len(positions) != 1:
             raise KeyError(label)
-        values, row = self._columns_in_order()[positions[0]]
+        values, row = self.columns_in_order()[positions[0]]
         return _plain(values, row)
 
     def tolist(self) -> list[Any]:
         """Return the items of a series, an index or an array; of a frame its rows, as tuples."""
         content, kind = self.content, self.type
         if kind == "DataFrame":
-            return list(zip(*(_plain(values, row) for values, row in self._columns_in_order())))
+            return list(zip(*(_plain(values, row) for values, row in self.columns_in_order())))
         if kind == "RangeIndex":
             return list(range(content["start"], content["stop"], content["step"]))
         if kind == "MultiIndex":
@@ -114,6 +115,16 @@ class PandasValue:
         if kind in ARRAYS:
             return _plain_array(kind, content)
         raise TypeError(f"a {kind} has no items")
+
+    def __arrow_c_stream__(self, requested_schema: Any = None) -> Any:
+        """Return a capsule of a frame, or of the values of a series or an index, as Arrow data.
+
+        So ``pyarrow.table``, ``polars.DataFrame`` and duckdb take a frame without pandas, and its
+        numbers without a copy. Raises TypeError, with the column, for what Arrow has no type for.
+        """
+        from pypods.wire.pandas_columns import arrow_of
+
+        return arrow_of(self).__arrow_c_stream__(requested_schema)
 
     def item(self) -> Any:
         """Return the datetime, timedelta or None that a scalar is, or itself if it is none."""
@@ -129,7 +140,8 @@ class PandasValue:
             return value.replace(fold=1) if content.get("fold") and not zone else value
         return self
 
-    def _columns_in_order(self) -> list[tuple[Any, int | None]]:
+    def columns_in_order(self) -> list[tuple[Any, int | None]]:
+        """Return the values of each column of a frame, and which row of them it is."""
         places: dict[int, tuple[Any, int | None]] = {}
         for positions, part in self.content["blocks"]:
             values = _part(part)
@@ -344,6 +356,8 @@ def _plain_array(kind: str, content: Any) -> list[Any]:
         each = iter(content["values"])
         missing = {MISSING["NaN"]: nan}
         return [missing.get(code) if code else next(each) for code in content["missing"]]
+    if kind in ("text", "arrow") and type(content["values"]) is not list:
+        return _plain_arrow(content["values"])
     if kind in ("objects", "text"):
         return list(content["values"])
     if kind == "masked":
@@ -372,6 +386,20 @@ def _plain_array(kind: str, content: Any) -> list[Any]:
         )
         for left, right in sides
     ]
+
+
+def _plain_arrow(value: Any) -> list[Any]:
+    from pypods.wire.arrow.items import SIMPLE_FORMATS, items_of
+
+    if value.field.format in SIMPLE_FORMATS and value.field.dictionary is None:
+        return items_of(value)
+    chunked = chunked_of(value)
+    if chunked is None:
+        raise TypeError(
+            f"without pyarrow there are no plain values of Arrow format {value.field.format!r:.40}"
+        )
+    items: list[Any] = chunked.to_pylist()
+    return items
 
 
 def _pick(choices: list[Any], codes: list[int]) -> list[Any]:

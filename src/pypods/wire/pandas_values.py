@@ -17,7 +17,8 @@ Period        ordinal, freq
 Interval      left, right, closed
 array         index: a pandas array of datetimes or timedeltas, as an index of it
 objects       values, missing: which of them are left out, a byte each (see MISSING)
-text          values (str or None), storage, nan: whether a missing one is NaN and not NA
+text          values (str or None; or Arrow's), storage, nan: whether a missing one is NaN, not NA
+arrow         values (of kind ``w``): those of a dtype of pyarrow
 masked        values (an array), mask (an array of bool, or None)
 categorical   codes (an array of int), categories (an index), ordered
 zoned         values (an array of datetime64, UTC), zone
@@ -25,7 +26,7 @@ periods       values (an array of int64), freq
 intervals     left, right (each an index), closed
 ============  ====================================================================================
 
-``values`` of the first ones are an array of NumPy or a document of the last seven; those of a block
+``values`` of the first ones are an array of NumPy or a document of the last eight; those of a block
 that has several positions are an array of two dimensions, a row for each column. A ``zone`` is as
 of a datetime, or ``k`` and a key, of the library that the pandas at hand uses of its own accord
 (pytz before 3, then zoneinfo), or ``p`` and a key of pytz that was asked for. A ``freq`` is None or
@@ -40,6 +41,7 @@ import sys
 from struct import pack
 
 from pypods.errors import ValueTransferError
+from pypods.wire.pandas_arrow import column_of
 from pypods.wire.pandas_contents import MISSING, OFFSETS
 from pypods.wire.values import reduce_zone, shown
 
@@ -51,6 +53,8 @@ __all__ = ["find_reducer", "named_step"]
 
 #: The kinds of NumPy's dtypes that pandas has columns of, objects aside.
 PLAIN_KINDS = frozenset("biufcmM")
+#: Fewer texts are sooner sent one by one than by way of Arrow.
+MINIMUM_ARROW_TEXTS = 1024
 _NAN = pack("<d", float("nan"))
 
 
@@ -259,12 +263,26 @@ def _missing_code(pandas: Any, value: Any) -> int:
 def _reduce_text(array: Any) -> Any:
     pandas = sys.modules["pandas"]
     dtype = array.dtype
+    in_pyarrow = getattr(dtype, "storage", "").startswith("pyarrow")
+    values = column_of(array) if in_pyarrow and len(array) >= MINIMUM_ARROW_TEXTS else None
+    if values is None:
+        values = array.to_numpy(dtype=object, na_value=None).tolist()
     return {
         "type": "text",
-        "values": array.to_numpy(dtype=object, na_value=None).tolist(),
-        "storage": "pyarrow" if getattr(dtype, "storage", "").startswith("pyarrow") else "python",
+        "values": values,
+        "storage": "pyarrow" if in_pyarrow else "python",
         "nan": dtype.na_value is not pandas.NA,
     }
+
+
+def _reduce_arrow(array: Any) -> Any:
+    values = column_of(array)
+    if values is None:
+        raise ValueTransferError(
+            f"values of dtype {array.dtype} cannot cross by value with this pyarrow; "
+            "convert them with astype first, or install pyarrow 16 or newer"
+        )
+    return {"type": "arrow", "values": values}
 
 
 def _reduce_masked(array: Any) -> Any:
@@ -364,7 +382,6 @@ def _reduce_freq(offset: Any) -> Any:
 
 
 _ADVICE = {
-    "ArrowDtype": "; convert them with astype or convert_dtypes first",
     "SparseDtype": "; make them dense with sparse.to_dense() first",
 }
 
@@ -375,6 +392,7 @@ _NUMBER_INDEXES = frozenset({"Int64Index", "UInt64Index", "Float64Index", "Numer
 
 _ARRAY_REDUCERS: dict[str, Callable[[Any], Any]] = {
     "StringDtype": _reduce_text,
+    "ArrowDtype": _reduce_arrow,
     "BooleanDtype": _reduce_masked,
     **{
         f"{name}{bits}Dtype": _reduce_masked for name in ("Int", "UInt") for bits in (8, 16, 32, 64)
@@ -408,6 +426,7 @@ _REDUCERS: dict[str, Callable[[Any], Any]] = {
     "Categorical": _array_reducer(_reduce_categorical),
     "StringArray": _array_reducer(_reduce_text),
     "ArrowStringArray": _array_reducer(_reduce_text),
+    "ArrowExtensionArray": _array_reducer(_reduce_arrow),
     "IntegerArray": _array_reducer(_reduce_masked),
     "FloatingArray": _array_reducer(_reduce_masked),
     "BooleanArray": _array_reducer(_reduce_masked),

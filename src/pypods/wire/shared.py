@@ -18,7 +18,9 @@ from pypods.wire.values import ARRAY_KINDS, DOCUMENT_KINDS
 
 TYPE_CHECKING = False  # As typing has it, without importing typing into every worker.
 if TYPE_CHECKING:
-    from typing import Any, Callable, Sequence
+    from typing import Any, Callable, Sequence, TypeVar
+
+    Encoded = TypeVar("Encoded")
 
 __all__ = ["SharedMemory", "references_in"]
 
@@ -61,7 +63,7 @@ class SharedMemory:
         self._foreign: Any = None
         self._max_released = min(MAX_RELEASED, (max_frame_bytes - RELEASE_HEAD_BYTES) // 8)
 
-    def pack(self, encode: Callable[..., bytes], *arguments: Any) -> bytes:
+    def pack(self, encode: Callable[..., Encoded], *arguments: Any) -> Encoded:
         """Return what ``encode(*arguments)`` returns, with large binaries put into blocks."""
         before = current.arena
         # In place of a parcel, which is made when the first large binary is met.

@@ -220,7 +220,7 @@ def reduce(value: object) -> tuple[bytes, object]:
             handle = None if current.export is None else current.export(value)
             if handle is not None:
                 return handle
-            if any(hasattr(cls, method) for method in _ARROW_METHODS):
+            if _speaks_arrow(cls):
                 reducer = _arrow().reduce_arrow
     try:
         if reducer is None:
@@ -421,7 +421,18 @@ def _arrow() -> Any:
     return values
 
 
-_ARROW_METHODS = ("__arrow_c_stream__", "__arrow_c_array__", "__arrow_c_schema__")
+_ARROW_METHODS = (
+    "__arrow_c_stream__",
+    "__arrow_c_array__",
+    "__arrow_c_schema__",
+    "_export_to_c",  # Of pyarrow before version 14.
+)
+
+
+def _speaks_arrow(cls: Any) -> bool:
+    return any(hasattr(cls, method) for method in _ARROW_METHODS) or (
+        cls.__module__ == "pyarrow.lib" and cls.__name__ in ("Table", "ChunkedArray")
+    )
 
 
 def _pandas_values() -> Any:

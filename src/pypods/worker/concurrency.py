@@ -10,7 +10,7 @@ import signal
 from queue import SimpleQueue
 from threading import Event, Lock, Thread, get_ident, main_thread
 
-from pypods.wire.envelopes import frame_id, has_kind, parent_call
+from pypods.wire.envelopes import answered_question, frame_id, has_kind, parent_call
 
 TYPE_CHECKING = False  # As typing has it.
 if TYPE_CHECKING:
@@ -76,12 +76,12 @@ class Concurrency:
         """Hand one frame to whom it is for."""
         number = frame_id(frame)
         if has_kind(frame, b"answer"):
-            # The asks of one call come one after the other, so its newest is the one meant.
-            asks = [ask for ask in list(self._asks.values()) if ask.number == number]
-            for ask in asks:
-                ask.frames.put(frame)
-            if not asks:
-                self._server.discard(frame)
+            with self._lock:
+                ask = self._asks.get(answered_question(frame))
+                if ask is not None and ask.number == number:
+                    ask.frames.put(frame)
+                    return
+            self._server.discard(frame)  # Whoever asked has given up.
         elif number is None and self._server.take_release(frame):
             pass
         elif has_kind(frame, b"cancel"):
@@ -89,10 +89,12 @@ class Concurrency:
                 self._cancel(number)
         else:
             parent = parent_call(frame)
-            for ask in list(self._asks.values()) if parent is not None else ():
-                if ask.number == parent:
-                    ask.frames.put(frame)
-                    return
+            if parent is not None:
+                with self._lock:
+                    for ask in self._asks.values():
+                        if ask.number == parent:
+                            ask.frames.put(frame)
+                            return
             if number is not None:
                 self._waiting.add(number)
             self._queue.put(frame)
@@ -234,7 +236,8 @@ class Concurrency:
         Calls that the caller makes in answering are run here meanwhile, on the asking thread.
         """
         ask = _Ask(number)
-        self._asks[ask_number] = ask
+        with self._lock:
+            self._asks[ask_number] = ask
         try:
             self._server.send(frame)
             while True:
@@ -243,7 +246,14 @@ class Concurrency:
                     return received
                 self._server.answer(received)
         finally:
-            del self._asks[ask_number]
+            with self._lock:
+                del self._asks[ask_number]
+            while not ask.frames.empty():  # It was given up, and they came all the same.
+                late = ask.frames.get()
+                if late is not None:
+                    self._server.discard(late)
+                    if not has_kind(late, b"answer"):
+                        self._server.fail_unbegun(frame_id(late))
 
     # The event loop ----------------------------------------------------------------------------
 

@@ -17,7 +17,7 @@ from itertools import count
 from pypods.errors import ProtocolError, ValueTransferError
 from pypods.wire.channel import Channel
 from pypods.wire.context import current as encode_context
-from pypods.wire.documents import decode_document, encode_document
+from pypods.wire.documents import decode_document, encode_document, encode_in_pieces
 from pypods.wire.envelopes import (
     TAIL_START,
     frame_id,
@@ -410,9 +410,9 @@ class Server:
         self._references.begin()
         try:
             if self._shared is None:
-                encoded = encode_document(document)
+                encoded = encode_in_pieces(document)
             else:
-                encoded = self._shared.pack(encode_document, document)
+                encoded = self._shared.pack(encode_in_pieces, document)
             frame = self._within_limit(numbered_frame(number, encoded), "pass")
         except BaseException:
             self._references.take_back()

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from pypods.wire.arrow.nodes import Node
 
-__all__ = ["secure"]
+__all__ = ["has_null", "secure"]
 
 INLINE_VIEW_BYTES = 12
 _INDEX_CODES = {"c": "b", "C": "B", "s": "h", "S": "H", "i": "i", "I": "I", "l": "q", "L": "Q"}
@@ -55,6 +55,8 @@ def secure(node: Node, data: Any) -> None:
     check = _CHECKS.get(family)
     if check is not None:
         check(node)
+    if node.field.format == "+m":
+        _check_keys(node)
     if node.dictionary is not None:
         secure(node.dictionary, data)
         _check_indices(node)
@@ -71,6 +73,12 @@ def _numbers(code: str, data: Any, end: int) -> list[int]:
     found = numbers_of(code)
     found.frombytes((data or b"")[: end * found.itemsize])
     return found.tolist()
+
+
+def has_null(validity: bytes, offset: int, length: int) -> bool:
+    """Say whether a bitmap has a bit that is not set among some of its bits."""
+    ones = (1 << length) - 1
+    return int.from_bytes(validity, "little") >> offset & ones != ones
 
 
 def _is_valid(node: Node, index: int) -> bool:
@@ -116,14 +124,26 @@ def _check_views(node: Node) -> None:
             raise ProtocolError("a view of an Arrow array leads out of its buffers")
 
 
+def _check_keys(node: Node) -> None:
+    """Check that a map has no null among its pairs and keys: Arrow C++ ends the process at one."""
+    (pairs,) = node.children
+    for part in (pairs, pairs.children[0]):
+        if part.field.layout.family == "null" and part.length:
+            raise ProtocolError("the keys of an Arrow map are null")
+        if part.null_count:
+            if has_null(part.buffers[0], part.offset, part.length):
+                raise ProtocolError("a key of an Arrow map is null")
+            part.buffers[0], part.null_count = None, 0
+
+
 def _check_ranges(node: Node) -> None:
     code = _OFFSET_CODES[node.field.layout.width]
     starts = _numbers(code, node.buffers[1], node.end)
     sizes = _numbers(code, node.buffers[2], node.end)
     limit = node.children[0].length
     for place in range(node.offset, node.end):
-        is_sound = sizes[place] >= 0 and 0 <= starts[place] <= limit - sizes[place]
-        if not is_sound and _is_valid(node, place):
+        # Of nulls too, as the format has it.
+        if sizes[place] < 0 or not 0 <= starts[place] <= limit - sizes[place]:
             raise ProtocolError("a list of an Arrow array leads out of its items")
 
 

@@ -43,7 +43,7 @@ _FIXED_BYTES = {
 }
 _OFFSET_BYTES = {"z": 4, "u": 4, "Z": 8, "U": 8, "+l": 4, "+L": 8, "+m": 4}
 _DECIMAL = re.compile(r"d:\d{1,4},-?\d{1,4}(?:,(32|64|128|256))?\Z")
-_TIMESTAMP = re.compile(r"ts[smun]:[^\0]{0,200}\Z")
+_TIMESTAMP = re.compile(r"ts[smun]:.{0,200}\Z")
 _SIZED = re.compile(r"(w|\+w):(\d{1,9})\Z")
 _UNION = re.compile(r"\+u([ds]):((?:\d{1,3}(?:,\d{1,3})*)?)\Z")
 #: How many indices a dictionary's array has room for, by format.
@@ -101,7 +101,7 @@ def layout_of(text: Any) -> Layout:
     known = _OTHERS.get(text)
     if known is not None:
         return known
-    if _TIMESTAMP.match(text):
+    if _TIMESTAMP.match(text) and text.isprintable():
         return _OTHERS["l"]
     match = _DECIMAL.match(text)
     if match:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import sys
 
-from pypods.errors import ValueTransferError
+from pypods.errors import PodError, ValueTransferError
 
 TYPE_CHECKING = False  # As typing has it, without importing typing into every worker.
 if TYPE_CHECKING:
     from typing import Any
 
-__all__ = ["in_its_library"]
+__all__ = ["in_its_library", "made_by"]
 
 #: Libraries that were looked for in vain, not to be looked for at every value.
 _absent: set[str] = set()
@@ -31,12 +31,19 @@ def in_its_library(value: Any, classes: Any) -> Any:
     module = _find(library)
     if module is None:
         return value
+    return made_by(module, value, make)
+
+
+def made_by(library: Any, value: Any, make: Any) -> Any:
+    """Return what ``make`` makes of a value. Raises ValueTransferError where that is refused."""
     try:
-        return make(module, value, origin.rpartition(".")[2])
-    except Exception as exc:  # noqa: BLE001 - a library raises its own errors
+        return make(library, value)
+    except (PodError, KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as exc:  # noqa: BLE001 - a panic of polars is no Exception
         raise ValueTransferError(
-            f"a value of {origin} cannot arrive here: {library} "
-            f"{getattr(module, '__version__', '?')} refuses it ({exc})"
+            f"a value of {value.origin} cannot arrive here: {library.__name__} "
+            f"{getattr(library, '__version__', '?')} refuses it ({exc})"
         ) from None
 
 
@@ -51,18 +58,20 @@ def _find(library: str) -> Any:
     return module
 
 
-def _make_polars(polars: Any, value: Any, name: str) -> Any:
+def _make_polars(polars: Any, value: Any) -> Any:
+    name = value.origin.rpartition(".")[2]
     if name == "DataFrame":
         return polars.DataFrame(value)
     if name == "Series":
-        return polars.Series(value.type_content[1], value)
+        # As a column, for a type may be in the metadata of its field (Enum).
+        return polars.DataFrame(value.as_column()).to_series()
     return value
 
 
-def _make_pyarrow(pyarrow: Any, value: Any, name: str) -> Any:
+def _make_pyarrow(pyarrow: Any, value: Any) -> Any:
     from pypods.wire.arrow.pyarrow_arrays import make_object
 
-    return make_object(pyarrow, value, name)
+    return make_object(pyarrow, value, value.origin.rpartition(".")[2])
 
 
 _MAKERS = {"polars": _make_polars, "pyarrow": _make_pyarrow}

@@ -30,8 +30,8 @@ class Node:
         self.field = field
         self.length = length
         self.null_count = null_count
-        self.offset = offset
-        #: Of each its position and size, or its bytes; None for one that is not there.
+        self.offset = offset if length else 0
+        #: Of each its position and size, or its bytes or a view of them; None for one not there.
         self.buffers: list[Any] = []
         self.children: list[Node] = []
         self.dictionary: Node | None = None
@@ -78,7 +78,7 @@ def _take(field: Field, take: Callable[[], int], size: int) -> Node:
         position, length = take(), take()
         if position == -1:
             node.buffers.append(None)
-        elif 0 <= length <= size and 0 <= position <= size - length:
+        elif 0 <= length <= size and 0 <= position <= size - length and not position % 64:
             node.buffers.append((position, length))
         else:
             raise ProtocolError("a buffer of an Arrow array is outside its data")
@@ -97,8 +97,9 @@ def _check_sizes(node: Node) -> None:
     bitmap_bytes = (end + 7) // 8
     needed = []
     if layout.has_validity:
-        if sizes and node.buffers[0] is None:
-            node.null_count = 0
+        if sizes and (node.buffers[0] is None or not node.null_count):
+            # Some look at a bitmap whatever the count says.
+            node.buffers[0], node.null_count = None, 0
         needed.append(bitmap_bytes if node.null_count else 0)
     if family == "bool":
         needed.append(bitmap_bytes)
@@ -115,6 +116,9 @@ def _check_sizes(node: Node) -> None:
         needed += [end] if family == "sparse" else [end, 4 * end]
     if family == "binary":
         needed.append(0)
+    for index in range(int(layout.has_validity), len(sizes)):
+        if node.buffers[index] is None:  # Arrow C++ would follow the address all the same.
+            node.buffers[index] = (0, 0)
     if len(needed) != len(sizes) or any(size < least for size, least in zip(sizes, needed)):
         raise ProtocolError("a buffer of an Arrow array is missing or too short")
     least = {"struct": end, "sparse": end, "fixedlist": end * layout.width}.get(family, 0)

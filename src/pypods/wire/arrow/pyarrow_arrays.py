@@ -12,7 +12,11 @@ if TYPE_CHECKING:
     from pypods.wire.arrow.schemas import Field
     from pypods.wire.arrow.values import ArrowSchemaValue
 
-__all__ = ["make_array", "make_field", "make_object"]
+__all__ = ["make_array", "make_field", "make_object", "make_single", "make_stream"]
+
+
+#: From here on ``Array.from_buffers`` takes views with buffers behind them.
+ALL_VIEWS_VERSION = 19
 
 
 class _Type:
@@ -49,7 +53,34 @@ def make_object(pyarrow: Any, value: ArrowSchemaValue, name: str) -> Any:
         if name == "Schema":
             return pyarrow.schema(field.type, metadata=field.metadata)
         return field if name == "Field" else field.type
-    chunks = [make_array(pyarrow, field.type, node, data) for node, data in value.nodes()]
+    return _joined(pyarrow, field, _make_chunks(pyarrow, field, value), name)
+
+
+def make_stream(pyarrow: Any, value: ArrowValue) -> Any:
+    """Return what has the same batches: with names and metadata if they are of columns."""
+    field = make_field(pyarrow, value.field)
+    chunks = _make_chunks(pyarrow, field, value)
+    return _joined(pyarrow, field, chunks, "Table" if _are_rows(field, chunks) else "ChunkedArray")
+
+
+def make_single(pyarrow: Any, value: ArrowValue) -> Any:
+    """Return the same of one array."""
+    field = make_field(pyarrow, value.field)
+    chunks = _make_chunks(pyarrow, field, value)
+    return _joined(pyarrow, field, chunks, "RecordBatch" if _are_rows(field, chunks) else "Array")
+
+
+def _make_chunks(pyarrow: Any, field: Any, value: ArrowValue) -> list[Any]:
+    return [make_array(pyarrow, field.type, node, data) for node, data in value.nodes()]
+
+
+def _are_rows(field: Any, chunks: list[Any]) -> bool:
+    """Say whether arrays can be batches, which have no nulls of whole rows."""
+    is_structure = type(field.type).__name__ == "StructType"
+    return is_structure and not any(chunk.null_count for chunk in chunks)
+
+
+def _joined(pyarrow: Any, field: Any, chunks: list[Any], name: str) -> Any:
     if name == "ChunkedArray":
         return pyarrow.chunked_array(chunks, type=field.type)
     if name not in ("Table", "RecordBatch", "RecordBatchReader"):
@@ -79,6 +110,8 @@ def make_array(pyarrow: Any, type_: Any, node: Node, data: Any) -> Any:
     family = node.field.layout.family
     if family == "view":
         del buffers[-1]  # Their sizes, which pyarrow's buffers know.
+        if len(buffers) > 2 and int(pyarrow.__version__.partition(".")[0]) < ALL_VIEWS_VERSION:
+            return _import_array(pyarrow, type_, node, data)
     elif not node.field.layout.has_validity:
         buffers.insert(0, None)
     numbers = {"null_count": node.null_count, "offset": node.offset}
@@ -91,3 +124,15 @@ def make_array(pyarrow: Any, type_: Any, node: Node, data: Any) -> Any:
     ]
     cls = pyarrow.RunEndEncodedArray if family == "runs" else pyarrow.Array
     return cls.from_buffers(type_, node.length, buffers, **numbers, children=children or None)
+
+
+def _import_array(pyarrow: Any, type_: Any, node: Node, data: Any) -> Any:
+    """Return the same through the C data interface."""
+    from ctypes import addressof
+
+    from pypods.wire.arrow.serving import build
+    from pypods.wire.arrow.structures import ArrowArray
+
+    array = ArrowArray()
+    build(node, data, array)
+    return pyarrow.Array._import_from_c(addressof(array), type_)

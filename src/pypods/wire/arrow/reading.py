@@ -23,9 +23,11 @@ from ctypes import (
     c_void_p,
     cast,
     memmove,
+    string_at,
 )
 
 from pypods.errors import ValueTransferError
+from pypods.wire.arrow.checks import has_null
 from pypods.wire.arrow.schemas import Field, field_from_c
 from pypods.wire.arrow.structures import (
     ARRAY_CAPSULE,
@@ -39,12 +41,13 @@ from pypods.wire.arrow.structures import (
 )
 from pypods.wire.buffers import Reference, check_inline
 from pypods.wire.context import SHARED_MINIMUM_BYTES, current
+from pypods.wire.pieces import LARGE_BYTES, InlineBinary
 
 TYPE_CHECKING = False  # As typing has it, without importing typing into every worker.
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, Iterator
 
-__all__ = ["read_array", "read_schema", "read_stream"]
+__all__ = ["arrays_from_c", "read_array", "read_schema", "read_stream", "stream_from_c"]
 
 #: Where a buffer may begin: what Arrow recommends.
 ALIGNMENT_BYTES = 64
@@ -63,7 +66,11 @@ _INTEGERS = {4: c_int32, 8: c_int64}
 
 def read_stream(capsule: Any) -> tuple[Field, list[Any]]:
     """Return the type in a stream's capsule, and the groups of its batches."""
-    stream = capsule_pointer(capsule, STREAM_CAPSULE)
+    return stream_from_c(capsule_pointer(capsule, STREAM_CAPSULE))
+
+
+def stream_from_c(stream: Any) -> tuple[Field, list[Any]]:
+    """Return the same of a C structure, which stays its owner's."""
     schema = ArrowSchema()
     _check(stream, _get_schema(stream.get_schema)(stream, byref(schema)))
     try:
@@ -90,6 +97,17 @@ def read_array(schema_capsule: Any, array_capsule: Any) -> tuple[Field, list[Any
     # The array stays the capsule's, which releases it.
     parcels.plan.add(field, capsule_pointer(array_capsule, ARRAY_CAPSULE))
     return field, parcels.finish()
+
+
+def arrays_from_c(field: Field, arrays: Iterator[Any]) -> list[Any]:
+    """Return the groups of some C structures, each of which is released."""
+    parcels = _Groups(field)
+    try:
+        for array in arrays:
+            parcels.add(array)
+        return parcels.finish()
+    finally:
+        parcels.release()
 
 
 def read_schema(capsule: Any) -> Field:
@@ -177,7 +195,7 @@ class _Plan:
             return b""
         data = bytearray(self.size)
         self._copy_to(addressof(c_char.from_buffer(data)))
-        return bytes(data)
+        return InlineBinary(memoryview(data)) if self.size >= LARGE_BYTES else bytes(data)
 
     def _copy_to(self, start: int) -> None:
         for numbers, index, source, size in self._pieces:
@@ -185,13 +203,13 @@ class _Plan:
 
     def _hand_on(self, parcel: Any) -> Any:
         """Return what refers to all of it where it lies, if that is what was lent here."""
-        loans = sys.modules.get("pypods.wire.loans")
+        holder_of = getattr(sys.modules.get("pypods.wire.loans"), "holder_of", None)
         sources = [piece[2] for piece in self._pieces]
-        if loans is None or bytes in map(type, sources):
+        if holder_of is None or bytes in map(type, sources):
             return None
         low = min(sources)
         length = max(source + size for _, _, source, size in self._pieces) - low
-        block = loans.holder_of(low, length)
+        block = holder_of(low, length)
         handed = None if block is None else parcel.hand_on(block, length, low)
         if handed is not None:
             for numbers, index, source, _ in self._pieces:
@@ -211,18 +229,24 @@ class _Plan:
         if size:
             self.size += -(-size // ALIGNMENT_BYTES) * ALIGNMENT_BYTES
 
-    def _add(self, field: Field, array: Any, start: int, length: int) -> None:
+    def _add(
+        self, field: Field, array: Any, start: int, length: int, whole_levels: int = 0
+    ) -> None:
         """Note ``length`` items of an array from an item on, and what they need of its children.
 
         A bitmap is cut at a byte: up to seven items before the first come along, as its offset.
+        On ``whole_levels`` from here down there may be no null: those of a map's pairs and keys.
         """
         layout = field.layout
         family = layout.family
         first = array.offset + start
         buffers = array.buffers
         is_whole = start == 0 and length == array.length
-        validity = buffers[0] if layout.has_validity and array.null_count else None
-        shift = first % 8 if validity or family == "bool" else 0
+        validity = buffers[0] if layout.has_validity and length and array.null_count else None
+        if whole_levels:
+            _refuse_null(family, validity, first, length)
+            validity = None
+        shift = first % 8 if validity or (family == "bool" and length) else 0
         begin, count = first - shift, shift + length
         if family == "null":
             null_count = length
@@ -242,7 +266,10 @@ class _Plan:
         for index, child in enumerate(field.children):
             part = array.children[index].contents
             child_start, child_length = (0, part.length) if ranges is None else ranges
-            self._add(child, part, child_start, child_length)
+            inner_levels = max(0, whole_levels - 1) if index == 0 else 0
+            if field.format == "+m":
+                inner_levels = 2
+            self._add(child, part, child_start, child_length, inner_levels)
         if field.dictionary is not None:
             values = array.dictionary.contents
             self._add(field.dictionary, values, 0, values.length)
@@ -277,7 +304,7 @@ class _Plan:
 
     def _put_offsets(self, address: Any, width: int, begin: int, count: int) -> tuple[int, int]:
         """Note offsets, which shall begin with zero; return where they begin and end."""
-        if not address:  # Old producers have none for no items.
+        if not address or not count:  # For no items there need not be even one.
             self._put(bytes(width), width)
             return 0, 0
         address += begin * width
@@ -317,6 +344,13 @@ class _Plan:
             self._put((array.buffers[2 + index] or 0) + low, high - low)
         lengths = [high - low for low, high in used]
         self._put(numbers_of("q", lengths).tobytes(), 8 * variadic)
+
+
+def _refuse_null(family: str, validity: Any, first: int, length: int) -> None:
+    """Raise ValueTransferError for a null among a map's keys: who gets it may end at that."""
+    bitmap = string_at(validity, (first + length + 7) // 8) if validity else b""
+    if (family == "null" and length) or (bitmap and has_null(bitmap, first, length)):
+        raise ValueTransferError("an Arrow map with a null among its keys cannot cross")
 
 
 def _moved(offsets: Any, width: int, base: int) -> bytes:

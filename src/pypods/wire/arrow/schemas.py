@@ -60,6 +60,8 @@ class Field:
             raise ProtocolError(f"an Arrow type {text!r:.40} with {len(children)} types inside it")
         if dictionary is not None and text not in INDEX_FORMATS:
             raise ProtocolError(f"an Arrow dictionary with indices of type {text!r:.40}")
+        if text == "+m" and (children[0].format != "+s" or len(children[0].children) != 2):
+            raise ProtocolError("an Arrow map that is not of keys and items")
 
     def to_content(self) -> list[Any]:
         """Return what a frame says of it."""
@@ -134,9 +136,13 @@ def _from_c(schema: Any, depth: int, budget: list[int]) -> Field:
     if metadata is not None:
         _check_metadata(metadata)
     children = range(schema.n_children)
+    try:
+        text, name = schema.format.decode(), (schema.name or b"").decode()
+    except UnicodeDecodeError:
+        raise ValueTransferError("an Arrow name that is not UTF-8 cannot cross") from None
     return Field(
-        schema.format.decode(),
-        (schema.name or b"").decode(),
+        text,
+        name,
         schema.flags & 7,
         metadata,
         [_from_c(schema.children[index].contents, depth + 1, budget) for index in children],

@@ -156,10 +156,10 @@ def _build(node: Node, data: Any, start: int, array: Any) -> None:
         array.dictionary = pointer(inside[-1])
     addresses = (c_void_p * max(1, len(node.buffers)))()
     for index, buffer in enumerate(node.buffers):
-        if type(buffer) is bytes:
-            addresses[index] = address_of(buffer)
-        elif buffer is not None:
+        if type(buffer) is tuple:
             addresses[index] = start + buffer[0]
+        elif buffer is not None:
+            addresses[index] = address_of(buffer)
     array.length, array.null_count, array.offset = node.length, node.null_count, node.offset
     array.n_buffers = len(node.buffers)
     array.buffers = cast(addresses, POINTER(c_void_p))

@@ -19,10 +19,11 @@ from __future__ import annotations
 
 import sys
 from itertools import chain
+from struct import Struct
 
-from pypods.errors import ProtocolError
+from pypods.errors import PodError, ProtocolError, ValueTransferError
 from pypods.wire.arrow.checks import secure
-from pypods.wire.arrow.libraries import in_its_library
+from pypods.wire.arrow.libraries import in_its_library, made_by
 from pypods.wire.arrow.nodes import node_from_numbers, row_count
 from pypods.wire.buffers import as_view, place
 
@@ -42,15 +43,13 @@ __all__ = [
     "reduce_arrow",
 ]
 
-_STREAM = "__arrow_c_stream__"
-_ARRAY = "__arrow_c_array__"
-_SCHEMA = "__arrow_c_schema__"
+#: Of a structure itself: length, no nulls, no offset, and one buffer, which is not there.
+_STRUCT_NUMBERS = Struct("<6q")
 
 
-def _make_object(pyarrow: Any, value: ArrowSchemaValue, name: str) -> Any:
-    from pypods.wire.arrow.pyarrow_arrays import make_object
-
-    return make_object(pyarrow, value, name)
+def _around(rows: int) -> bytes:
+    """Return the numbers of a table, before those of its columns."""
+    return _STRUCT_NUMBERS.pack(rows, 0, 0, 1, -1, 0)
 
 
 class ArrowSchemaValue:
@@ -101,7 +100,8 @@ class ArrowValue(ArrowSchemaValue):
         super().__init__(origin, form, type_content)
         #: Of each group the packed numbers of its batches, and a view of their data.
         self.groups = groups
-        self._trusted = trusted
+        #: Whether what is said of the data is believed without a look.
+        self.is_trusted = trusted
 
     @property
     def num_rows(self) -> int:
@@ -125,19 +125,26 @@ class ArrowValue(ArrowSchemaValue):
         for batches, data in self.groups:
             for packed in batches:
                 node = node_from_numbers(self.field, packed, data.nbytes)
-                if not self._trusted:
+                if not self.is_trusted:
                     secure(node, data)
                 nodes.append((node, data))
         return iter(nodes)
+
+    def as_column(self) -> ArrowValue:
+        """Return a table whose only column this is."""
+        groups = [
+            [[_around(row_count(packed)) + packed for packed in batches], data]
+            for batches, data in self.groups
+        ]
+        table_type = ["+s", "", 0, None, [self.type_content], None]
+        return ArrowValue(self.origin, "stream", table_type, groups, trusted=self.is_trusted)
 
     def __arrow_c_stream__(self, requested_schema: Any = None) -> Any:
         """Return a capsule of a stream of the batches. Raises ProtocolError for broken ones."""
         pyarrow = sys.modules.get("pyarrow")
         if pyarrow is not None and hasattr(pyarrow.Table, "__arrow_c_stream__"):
             # Its own capsules stand whatever happens while they are taken, see ``callback``.
-            name = "Table" if self.field.format == "+s" else "ChunkedArray"
-            made = _make_object(pyarrow, self, name)
-            return made.__arrow_c_stream__(requested_schema)
+            return _make_stream(pyarrow, self).__arrow_c_stream__(requested_schema)
         from pypods.wire.arrow.serving import stream_capsule
 
         return stream_capsule(self.field, self.nodes())
@@ -154,10 +161,9 @@ class ArrowArrayValue(ArrowValue):
         """Return capsules of the type and of the array. Raises ProtocolError for a broken one."""
         pyarrow = sys.modules.get("pyarrow")
         if pyarrow is not None and hasattr(pyarrow.Array, "__arrow_c_array__"):
-            made: tuple[Any, Any] = _make_object(pyarrow, self, "Array").__arrow_c_array__(
-                requested_schema
-            )
-            return made
+            made = _make_array(pyarrow, self)
+            capsules: tuple[Any, Any] = made.__arrow_c_array__(requested_schema)
+            return capsules
         from pypods.wire.arrow.serving import array_capsules
 
         return array_capsules(self.field, *next(self.nodes()))
@@ -193,26 +199,70 @@ def _all_arrow(first: Any, others: Iterator[Any]) -> Iterator[ArrowValue]:
         yield value
 
 
+def _make_object(pyarrow: Any, value: ArrowSchemaValue, name: str) -> Any:
+    from pypods.wire.arrow.pyarrow_arrays import make_object
+
+    return made_by(pyarrow, value, lambda library, each: make_object(library, each, name))
+
+
+def _make_stream(pyarrow: Any, value: ArrowValue) -> Any:
+    from pypods.wire.arrow.pyarrow_arrays import make_stream
+
+    return made_by(pyarrow, value, make_stream)
+
+
+def _make_array(pyarrow: Any, value: ArrowValue) -> Any:
+    from pypods.wire.arrow.pyarrow_arrays import make_single
+
+    return made_by(pyarrow, value, make_single)
+
+
 # Reducing --------------------------------------------------------------------------------------
 
 
 def reduce_arrow(value: Any) -> Any:
     """Return kind and content of what speaks the interface. Raises ValueTransferError."""
+    try:
+        return _reduce(value)
+    except PodError:
+        raise
+    except Exception as exc:
+        cls = type(value)
+        raise ValueTransferError(
+            f"{cls.__module__}.{cls.__qualname__} cannot cross: {exc}"
+        ) from exc
+
+
+def _reduce(value: Any) -> Any:
     from pypods.wire.arrow import reading
 
     cls = type(value)
     form = "stream"
     groups: list[Any] = []
-    if hasattr(cls, "__arrow_c_stream__"):
+    if cls.__module__.startswith("polars.") and cls.__name__ == "Series":
+        # As a column: of its own it has no name, nor in old versions all its types.
+        table, tables = reading.read_stream(value.to_frame().__arrow_c_stream__())
+        (field,) = table.children
+        groups = [
+            [[packed[_STRUCT_NUMBERS.size :] for packed in batches], data]
+            for batches, data in tables
+        ]
+    elif hasattr(cls, "__arrow_c_stream__"):
         field, groups = reading.read_stream(value.__arrow_c_stream__())
-        if hasattr(cls, "__arrow_c_array__") and [len(batches) for batches, _ in groups] == [1]:
-            form = "array"
+        if hasattr(cls, "__arrow_c_array__"):
+            if not groups:  # A stream may leave out a batch without rows.
+                field, groups = reading.read_array(*value.__arrow_c_array__())
+            form = "array" if [len(batches) for batches, _ in groups] == [1] else "stream"
     elif hasattr(cls, "__arrow_c_array__"):
         form = "array"
         field, groups = reading.read_array(*value.__arrow_c_array__())
-    else:
+    elif hasattr(cls, "__arrow_c_schema__"):
         form = "schema"
         field = reading.read_schema(value.__arrow_c_schema__())
+    else:
+        from pypods.wire.arrow.old_pyarrow import read_old
+
+        form, field, groups = read_old(value)
     return b"w", {
         "origin": f"{cls.__module__}.{cls.__qualname__}",
         "form": form,
@@ -223,13 +273,17 @@ def reduce_arrow(value: Any) -> Any:
 
 def reduce_arrow_value(value: Any) -> Any:
     """Return kind and content of what stands in for an Arrow value."""
-    groups = value.groups if isinstance(value, ArrowValue) else []
-    return b"w", {
+    content = {
         "origin": value.origin,
         "form": value.form,
         "type": value.type_content,
-        "groups": [[batches, place(data, data.nbytes)] for batches, data in groups],
+        "groups": [],
     }
+    if isinstance(value, ArrowValue):
+        content["groups"] = [[each, place(data, data.nbytes)] for each, data in value.groups]
+        if not value.is_trusted:
+            content["checked"] = False  # A pod believes the host, but this is another pod's.
+    return b"w", content
 
 
 # Rebuilding ------------------------------------------------------------------------------------
@@ -244,12 +298,13 @@ def rebuild_arrow(content: Any, classes: Any) -> Any:
         [_checked_batches(batches), as_view(data, classes).toreadonly()]
         for batches, data in content["groups"]
     ]
+    trusted = classes.trusts and content.get("checked", True) is True
     if form == "schema":
         value = ArrowSchemaValue(origin, form, type_content)
     elif form == "stream":
-        value = ArrowValue(origin, form, type_content, groups, trusted=classes.trusts)
+        value = ArrowValue(origin, form, type_content, groups, trusted=trusted)
     elif form == "array" and [len(batches) for batches, _ in groups] == [1]:
-        value = ArrowArrayValue(origin, form, type_content, groups, trusted=classes.trusts)
+        value = ArrowArrayValue(origin, form, type_content, groups, trusted=trusted)
     else:
         raise ProtocolError("an Arrow value is neither schema, array nor stream")
     return in_its_library(value, classes)
