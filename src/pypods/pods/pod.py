@@ -115,16 +115,19 @@ class PodFunction:
         timeout = self._timeout
         if timeout is None:
             timeout = source.timeout
+        session = None
         try:
-            return source.session().call(self._head, args, kwargs, timeout)
+            session = source.session()
+            return session.call(self._head, args, kwargs, timeout)
         except PodDiedError as exc:
             if exc.delivered:
                 raise
         except ValueTransferError:
-            session = self._home(args, kwargs)
-            if session is None:
+            home = self._home(args, kwargs)
+            if home is None or home is session:
                 raise
-            return session.call(self._head, args, kwargs, timeout)
+            # The other worker has not seen the call.
+            return home.call(self._head, args, kwargs, timeout)
         # The pod had ended before: it has not seen the call, so this is no replay of it.
         return source.session().call(self._head, args, kwargs, timeout)
 
@@ -151,16 +154,18 @@ class PodFunction:
 
     def _send(self, args: Any, kwargs: Any, inbox: LoopInbox | None = None) -> PodFuture:
         timeout = self._effective_timeout()
+        session = None
         try:
-            return self._source.session().submit(self._head, args, kwargs, timeout, inbox)
+            session = self._source.session()
+            return session.submit(self._head, args, kwargs, timeout, inbox)
         except PodDiedError as exc:
             if exc.delivered:
                 raise
         except ValueTransferError:
-            session = self._home(args, kwargs)
-            if session is None:
+            home = self._home(args, kwargs)
+            if home is None or home is session:
                 raise
-            return session.submit(self._head, args, kwargs, timeout, inbox)
+            return home.submit(self._head, args, kwargs, timeout, inbox)
         return self._source.session().submit(self._head, args, kwargs, timeout, inbox)
 
     async def aio(self, /, *args: Any, **kwargs: Any) -> Any:
