@@ -13,10 +13,8 @@ import pytest
 from pypods.errors import PodTimeoutError, ProtocolError
 from pypods.pods.connection import Connection, NeverSentError
 from pypods.pods.pipes import DeadlineError, EndOfPipeError
-from pypods.pods.sending import MAX_LEFT_BYTES
 from pypods.wire.documents import decode_document, encode_document
 from pypods.wire.envelopes import frame_id, numbered_frame
-from pypods.wire.frames import FrameReader
 from pypods.wire.memory import memory_channels
 
 LoadPod = Callable[..., Any]
@@ -42,9 +40,6 @@ class Fake:
         self.ours, self.theirs = memory_channels()
         self.requests: list[bytes] = []
         self.posted: list[bytes] = []
-        #: What was to be written along with another's frame, and whether it could be.
-        self.at_once: list[bytes] = []
-        self.takes_at_once = True
         self.readers = 0
         self.most_readers = 0
         self.ended = False
@@ -57,13 +52,6 @@ class Fake:
             raise EndOfPipeError
         self.ours.send(frame)
         self.on_send(self.theirs.receive() or b"")
-
-    def send_at_once(self, frames: bytes, written: list[int]) -> None:
-        self.at_once.append(frames)
-        if self.takes_at_once and not self.ended:
-            for frame in FrameReader().feed(frames):
-                self.send(frame)
-            written.append(len(frames))
 
     def post(self, frame: bytes) -> None:
         self.posted.append(frame)
@@ -567,233 +555,6 @@ def test_ctrl_c_while_it_is_sent_leaves_the_reply_to_be_waited_for(
     assert connection.is_waited_for(1)
     fake.answer(1)
     assert connection.wait(1) == request(1)
-
-
-# Requests left with another ---------------------------------------------------------------------
-
-
-class SlowSend:
-    """Holds up the sending of request 1, so that others leave theirs with its sender."""
-
-    def __init__(self, fake: Fake, connection: Connection) -> None:
-        self._fake, self._connection = fake, connection
-        self._entered, self._leave = threading.Event(), threading.Event()
-        fake.on_send = self._send
-        self.caller = Caller(connection, 1)
-        assert self._entered.wait(20)
-
-    def _send(self, frame: bytes) -> None:
-        self._fake.requests.append(frame)
-        if frame_id(frame) == 1:
-            self._entered.set()
-            assert self._leave.wait(20)
-
-    def wait_for_left(self, count: int) -> None:
-        deadline = time.monotonic() + 20
-        while len(self._connection._sending.left) != count and time.monotonic() < deadline:
-            time.sleep(0.001)
-        assert len(self._connection._sending.left) == count
-
-    def go_on(self) -> None:
-        self._leave.set()
-
-
-def test_small_requests_left_meanwhile_are_sent_together(
-    fake: Fake, connection: Connection
-) -> None:
-    slow = SlowSend(fake, connection)
-    others = {}
-    for number in range(2, 6):
-        others[number] = Caller(connection, number)
-        slow.wait_for_left(len(others))
-    assert [frame_id(frame) for frame in fake.requests] == [1]
-    slow.go_on()
-    fake.wait_for_requests(5)
-    assert fake.at_once == [b"".join(map(request, others))]
-    fake.answer(5, 1, 3, 2, 4)
-    assert slow.caller.wait() == request(1)
-    assert all(caller.wait() == request(number) for number, caller in others.items())
-    assert fake.most_readers == 1
-
-
-def test_a_large_request_waits_for_its_turn(fake: Fake, connection: Connection) -> None:
-    slow = SlowSend(fake, connection)
-    large = numbered_frame(2, encode_document({"value": "x" * MAX_LEFT_BYTES}))
-    results: list[bytes] = []
-    thread = threading.Thread(target=lambda: results.append(connection.exchange(2, large)))
-    thread.start()
-    time.sleep(0.05)
-    slow.go_on()
-    fake.wait_for_requests(2)
-    fake.answer(1, 2)
-    thread.join(20)
-    assert slow.caller.wait() == request(1)
-    assert results == [request(2)]
-    assert fake.at_once == []
-
-
-def test_what_cannot_be_sent_at_once_is_sent_by_its_owner(
-    fake: Fake, connection: Connection
-) -> None:
-    fake.takes_at_once = False
-    slow = SlowSend(fake, connection)
-    others = {number: Caller(connection, number) for number in range(2, 6)}
-    slow.wait_for_left(4)
-    slow.go_on()
-    fake.wait_for_requests(5)
-    fake.answer(1, *others)
-    assert slow.caller.wait() == request(1)
-    assert all(caller.wait() == request(number) for number, caller in others.items())
-
-
-def test_what_was_left_and_not_sent_by_its_deadline_never_is(
-    fake: Fake, connection: Connection
-) -> None:
-    slow = SlowSend(fake, connection)
-    with pytest.raises(DeadlineError):
-        connection.exchange(2, request(2), time.monotonic() + 0.05)
-    assert not connection.is_waited_for(2)
-    slow.go_on()
-    fake.answer(1)
-    assert slow.caller.wait() == request(1)
-    assert [frame_id(frame) for frame in fake.requests] == [1]
-
-
-def test_what_was_left_counts_as_not_begun(fake: Fake, connection: Connection) -> None:
-    slow = SlowSend(fake, connection)
-    other = Caller(connection, 2)
-    slow.wait_for_left(1)
-    connection._waiters[1].frame = b""  # As if it were answered.
-    assert connection.is_oldest(3)
-    connection._waiters[1].frame = None
-    slow.go_on()
-    fake.answer(1, 2)
-    assert (slow.caller.wait(), other.wait()) == (request(1), request(2))
-
-
-def test_what_was_left_at_the_end_was_never_sent(fake: Fake, connection: Connection) -> None:
-    slow = SlowSend(fake, connection)
-    others = [Caller(connection, number) for number in range(2, 6)]
-    slow.wait_for_left(4)
-    connection.fail(EndOfPipeError())
-    assert [type(caller.wait()) for caller in others] == [NeverSentError] * 4
-    assert not any(connection.is_waited_for(number) for number in range(2, 6))
-    slow.go_on()
-    assert isinstance(slow.caller.wait(), EndOfPipeError)
-    assert [frame_id(frame) for frame in fake.requests] == [1]
-
-
-def test_what_was_left_for_a_dead_pod_was_never_sent(fake: Fake, connection: Connection) -> None:
-    slow = SlowSend(fake, connection)
-    others = [Caller(connection, number) for number in range(2, 6)]
-    slow.wait_for_left(4)
-    fake.end()
-    slow.go_on()
-    # Those who did not notice before the reader did are told so as well.
-    assert [type(caller.wait()) for caller in others] == [NeverSentError] * 4
-    assert type(slow.caller.wait()) is EndOfPipeError
-
-
-@pytest.mark.parametrize("is_written", [True, False])
-def test_ctrl_c_while_it_sends_for_others_costs_them_nothing(
-    fake: Fake, connection: Connection, monkeypatch: pytest.MonkeyPatch, is_written: bool
-) -> None:
-    send_at_once = fake.send_at_once
-    interrupts = [KeyboardInterrupt]
-
-    def interrupted(frames: bytes, written: list[int]) -> None:
-        if is_written or not interrupts:
-            send_at_once(frames, written)
-        if interrupts:
-            raise interrupts.pop()
-
-    monkeypatch.setattr(fake, "send_at_once", interrupted)
-    slow = SlowSend(fake, connection)
-    others = {number: Caller(connection, number) for number in range(2, 6)}
-    slow.wait_for_left(4)
-    slow.go_on()
-    assert isinstance(slow.caller.wait(), KeyboardInterrupt)
-    fake.wait_for_requests(5)
-    assert sorted(frame_id(frame) or 0 for frame in fake.requests) == [1, 2, 3, 4, 5]
-    fake.answer(1, *others)
-    assert all(caller.wait() == request(number) for number, caller in others.items())
-    assert connection.wait(1) == request(1)
-
-
-def test_those_sent_along_have_a_reader_when_their_sender_leaves(
-    fake: Fake, connection: Connection
-) -> None:
-    """By an error of its own, or because it does not wait for a reply."""
-    entered, leave = threading.Event(), threading.Event()
-
-    def fail(frame: bytes) -> None:
-        fake.requests.append(frame)
-        if frame_id(frame) == 1:
-            entered.set()
-            assert leave.wait(20)
-            raise MemoryError
-
-    fake.on_send = fail
-    failing = Caller(connection, 1)
-    assert entered.wait(20)
-    others = {number: Caller(connection, number) for number in (2, 3)}
-    while len(connection._sending.left) < 2:
-        time.sleep(0.001)
-    time.sleep(0.05)
-    leave.set()
-    assert isinstance(failing.wait(), MemoryError)
-    fake.answer(2, 3)
-    assert all(caller.wait() == request(number) for number, caller in others.items())
-
-
-def test_one_who_leaves_by_an_error_rouses_all_who_are_answered(
-    fake: Fake, connection: Connection, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Its turn to rouse the next came when it could not take it."""
-    rouse_next = connection._sleepers.rouse_next
-    interrupts = [KeyboardInterrupt, KeyboardInterrupt]
-
-    def interrupted() -> None:
-        if interrupts:
-            raise interrupts.pop()
-        rouse_next()
-
-    monkeypatch.setattr(connection._sleepers, "rouse_next", interrupted)
-    callers = {number: Caller(connection, number) for number in range(1, 9)}
-    fake.wait_for_requests(8)
-    time.sleep(0.05)
-    fake.answer(*callers)
-    results = [caller.wait() for caller in callers.values()]
-    assert sum(isinstance(result, KeyboardInterrupt) for result in results) <= 2
-    assert interrupts == []
-
-
-def test_no_reply_is_lost_or_crossed_where_sending_is_slow(
-    fake: Fake, connection: Connection
-) -> None:
-    """So that requests are left with others all the time; some are given back, some hasty."""
-    chance = random.Random(5)
-
-    def serve(frame: bytes) -> None:
-        if chance.random() < 0.3:
-            time.sleep(0.0005)
-        fake.takes_at_once = chance.random() < 0.8
-        fake.answer(frame_id(frame) or 0)
-
-    def call(seed: int, number: int) -> None:
-        own = seed * 1000 + number + 1
-        deadline = time.monotonic() + 0.001 if number % 5 == 0 else None
-        try:
-            assert connection.exchange(own, request(own), deadline) == request(own)
-        except DeadlineError:
-            if connection.is_waited_for(own):
-                connection.abandon(own)
-
-    fake.on_send = serve
-    hammer(call)
-    assert fake.most_readers == 1
-    assert fake.at_once
-    assert connection.unanswered == 0
 
 
 # Many at once ----------------------------------------------------------------------------------

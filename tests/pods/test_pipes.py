@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import select
 import threading
@@ -153,33 +152,6 @@ def test_a_frame_that_is_out_is_sent_though_what_was_posted_is_not(ends: Ends) -
         taken += len(ends.read(len(LARGE) - taken))
     thread.join()
     assert sending == [None]
-
-
-def test_what_is_sent_at_once_is_written_whole_or_not_at_all(ends: Ends) -> None:
-    written: list[int] = []
-    ends.pipes.send_at_once(FRAME * 3, written)
-    assert written == [len(FRAME) * 3]
-    assert ends.read() == FRAME * 3
-
-
-def test_what_is_sent_at_once_waits_for_nothing(ends: Ends) -> None:
-    """Neither for a full pipe, nor for a frame that is under way, nor after the end."""
-    written: list[int] = []
-    with pytest.raises(DeadlineError):
-        ends.pipes.send(LARGE, soon())
-    ends.pipes.send_at_once(FRAME, written)
-    while ends.pipes._unsent:
-        ends.read()
-        ends.pipes.flush(soon())
-    with contextlib.suppress(BlockingIOError):
-        while True:
-            os.write(ends.pipes._stdin_fd, b"x" * select.PIPE_BUF)
-    ends.pipes.send_at_once(FRAME, written)
-    ends.close("stdin")
-    ends.pipes.send_at_once(FRAME, written)
-    ends.pipes.close_stdin()
-    ends.pipes.send_at_once(FRAME, written)
-    assert written == []
 
 
 def test_nobody_who_reads_is_the_end(ends: Ends) -> None:

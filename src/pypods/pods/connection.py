@@ -9,14 +9,12 @@ from __future__ import annotations
 import contextlib
 from collections import deque
 from collections.abc import Callable, Iterator
-from threading import Condition, RLock, Thread
+from threading import Condition, Lock, RLock, Thread
 from time import monotonic
 from typing import Any, Protocol
 
 from pypods.errors import ProtocolError
 from pypods.pods.pipes import DeadlineError, EndOfPipeError
-from pypods.pods.sending import MAX_LEFT_BYTES, LeftFrame, Sending
-from pypods.pods.waiters import Sleepers, Waiter
 from pypods.wire.envelopes import RESULT_HEAD, TAIL_START, frame_id, is_reply
 
 __all__ = ["Connection", "NeverSentError"]
@@ -41,9 +39,6 @@ class FrameChannel(Protocol):
     def send(self, frame: bytes, deadline: float | None = None) -> None:
         """Write a whole frame."""
 
-    def send_at_once(self, frames: bytes, written: list[int]) -> None:
-        """Write all and append its length to ``written``, or do neither; without waiting."""
-
     def post(self, frame: bytes) -> None:
         """Let a frame follow what is being sent."""
 
@@ -52,6 +47,21 @@ class FrameChannel(Protocol):
 
     def receive_frames(self, deadline: float | None = None) -> list[bytes]:
         """Return the next frames, waiting for the first."""
+
+
+class _Waiter:
+    """One caller: its reply or its error, and the lock it sleeps on."""
+
+    __slots__ = ("error", "frame", "on_reply", "requests", "wake_up")
+
+    def __init__(self) -> None:
+        self.frame: bytes | None = None
+        self.error: BaseException | None = None
+        #: What the pod asks before it replies.
+        self.requests: tuple[bytes, ...] = ()
+        #: Called with each frame, or with the error, in place of being waited for.
+        self.on_reply: Callable[[bytes | None, BaseException | None], None] | None = None
+        self.wake_up: Any = None
 
 
 class Connection:
@@ -72,14 +82,13 @@ class Connection:
         channel.when_stuck = self._read_meanwhile
         self._on_frame = on_frame
         self._on_late = on_late
-        self._sending = Sending(channel)
+        self._sending = Lock()
         # Knows its owner: a handler of the host's logging, which the reader calls, may call too.
         self._reading = RLock()
         #: Who waits, in the order in which the pod is sent their requests.
-        self._waiters: dict[int, Waiter] = {}
+        self._waiters: dict[int, _Waiter] = {}
         self._abandoned: set[int] = set()
         self._left_over: list[bytes] = []
-        self._sleepers = Sleepers()
         #: Frames to go out before the next one, and requests that nobody waits for any more.
         #: Finalizers fill both: they run at any moment, so they may do no more than append.
         self.outbox: deque[bytes] = deque()
@@ -97,11 +106,9 @@ class Connection:
         passes; the reply may then still be waited for with ``wait``, or be given up with
         ``abandon``. Raises NeverSentError, or whatever ended the connection.
         """
-        is_left = self._sending.lock.locked() and self._leave(number, frame)
-        if not is_left:
-            self._begin(number, frame, deadline)
+        self.begin(number, frame, deadline)
         waiters = self._waiters
-        if is_left or len(waiters) > 1:
+        if len(waiters) > 1:
             return self.wait(number, deadline)
         # The short way of a single caller: read once. Nearly always what comes is the result and
         # nothing besides; anything else is left to the long way.
@@ -148,81 +155,19 @@ class Connection:
         With ``on_reply`` nobody waits: it is called with each frame for this request, or with the
         error that ended the connection, by whoever reads. It must be quick and must not raise.
         """
-        self._begin(number, frame, deadline, on_reply)
-        self._see_to_others(number)
-        if on_reply is not None:
-            self._read_for_later()
-
-    def _begin(
-        self,
-        number: int,
-        frame: bytes,
-        deadline: float | None,
-        on_reply: Callable[[bytes | None, BaseException | None], None] | None = None,
-    ) -> None:
         while self.dropped:
             self.abandon(self.dropped.popleft())
-        sending = self._sending
-        if deadline is not None and sending.lock.locked():
-            sending.wait_for_turn(deadline)
-        waiter = Waiter()
-        waiter.on_reply = on_reply
-        try:
-            self._send(number, waiter, frame, deadline)
-            if sending.left:
-                sending.write_left()
-        except BaseException:
-            self._see_to_others(number)
-            raise
-
-    def _see_to_others(self, number: int) -> None:
-        """Send what others left, and have one of them read: this thread may not do so."""
-        sending = self._sending
-        if sending.left:
-            sending.write_left()
-        if sending.has_sent_along:
-            sending.has_sent_along = False
-            self._promote(number)
-
-    def _leave(self, number: int, frame: bytes) -> bool:
-        """Leave a short request with who sends just now; say whether it was short."""
-        if len(frame) > MAX_LEFT_BYTES:
-            return False
-        waiter = Waiter()
-        waiter.prepare_to_sleep()
-        waiter.left = LeftFrame(frame, waiter.rouse)
-        try:
-            self._waiters[number] = waiter
-            self._sending.leave(waiter.left)
-        except BaseException:
-            self._forget_unsent(number, waiter)
-            self._see_to_others(number)
-            raise
-        if self._error is not None:
-            waiter.error = self._error
-        return True
-
-    def _forget_unsent(self, number: int, waiter: Waiter) -> bool:
-        """Take back a request that was left with another and is not sent; say whether it was."""
-        if waiter.left is None or not self._sending.take_back(waiter.left):
-            return False
-        self._waiters.pop(number, None)
-        return True
-
-    def _send(self, number: int, waiter: Waiter, frame: bytes, deadline: float | None) -> None:
-        sending = self._sending
-        with sending.lock:
+        if deadline is not None and self._sending.locked():
+            self._wait_for_senders(deadline)
+        with self._sending:
             if self.outbox:
                 frame = b"".join([*self._take_outbox(), frame])
-            if waiter.left is not None:
-                self._waiters.pop(number, None)  # Its place is behind those sent by now.
-                waiter.left = None
-            self._waiters[number] = waiter
+            waiter = self._waiters[number] = _Waiter()
+            if on_reply is not None:
+                waiter.on_reply = on_reply
             try:
                 if self._error is not None:
                     raise NeverSentError from self._error
-                while sending.left:
-                    sending.write_left_first()
                 self._channel.send(frame, deadline)
             except DeadlineError as exc:
                 if not exc.begun:
@@ -234,6 +179,8 @@ class Connection:
                     # Not all of the frame is in the pipe: the pod cannot have begun with it.
                     raise NeverSentError from exc
                 raise
+        if on_reply is not None:
+            self._read_for_later()
 
     def _take_outbox(self) -> Iterator[bytes]:
         while self.outbox:
@@ -241,50 +188,43 @@ class Connection:
 
     def answer(self, frame: bytes, deadline: float | None = None) -> None:
         """Send what the pod asked for; errors as of the channel's ``send``."""
-        if deadline is not None and self._sending.lock.locked():
-            self._sending.wait_for_turn(deadline)
-        try:
-            with self._sending.lock:
-                if self._error is not None:
-                    raise EndOfPipeError from self._error
-                self._channel.send(frame, deadline)
-        finally:
-            self._see_to_others(0)
+        if deadline is not None and self._sending.locked():
+            self._wait_for_senders(deadline)
+        with self._sending:
+            if self._error is not None:
+                raise EndOfPipeError from self._error
+            self._channel.send(frame, deadline)
 
     def post(self, frame: bytes, deadline: float) -> None:
         """Send a frame that has no reply, by the deadline or before the next one."""
         self._channel.post(frame)
-        try:
-            with contextlib.suppress(DeadlineError):
-                self._sending.wait_for_turn(deadline)
-                with self._sending.lock:
-                    if self._error is not None:
-                        raise EndOfPipeError from self._error
-                    self._channel.flush(deadline)
-        finally:
-            self._see_to_others(0)
+        with contextlib.suppress(DeadlineError):
+            self._wait_for_senders(deadline)
+            with self._sending:
+                if self._error is not None:
+                    raise EndOfPipeError from self._error
+                self._channel.flush(deadline)
+
+    def _wait_for_senders(self, deadline: float) -> None:
+        # Not held from here on: only "with" takes a lock that Ctrl-C cannot leave locked.
+        _acquire(self._sending, deadline)
+        self._sending.release()
 
     def wait(self, number: int, deadline: float | None = None) -> bytes:
         """Wait for a reply already asked for, or for what the pod asks before it."""
         waiter = self._waiters[number]
-        try:
-            return self._wait(number, waiter, deadline)
-        except BaseException:
-            self._forget_unsent(number, waiter)
-            self._rouse_answered()  # It may have been this one's turn to rouse the next.
-            self._see_to_others(number)
-            raise
-
-    def _wait(self, number: int, waiter: Waiter, deadline: float | None) -> bytes:
         reading = self._reading
         while True:
-            # Who reads cannot be given back its request.
-            if not waiter.is_unsent:
-                try:
-                    if reading.acquire(False) and not waiter.has_news:
-                        self._read_until_answered(waiter, deadline)
-                finally:
-                    self._leave_reading(number)
+            try:
+                if (
+                    reading.acquire(False)
+                    and waiter.frame is None
+                    and waiter.error is None
+                    and not waiter.requests
+                ):
+                    self._read_until_answered(waiter, deadline)
+            finally:
+                self._leave_reading(number)
             if waiter.requests:
                 request, *rest = waiter.requests
                 waiter.requests = tuple(rest)
@@ -292,25 +232,11 @@ class Connection:
             frame = waiter.frame
             if frame is not None:
                 self._waiters.pop(number, None)
-                if self._sleepers:
-                    self._sleepers.rouse_next()
                 return frame
             if waiter.error is not None:
-                if self._forget_unsent(number, waiter):
-                    raise NeverSentError from waiter.error
                 self._waiters.pop(number, None)
                 raise waiter.error
-            if waiter.left is not None and waiter.left.is_given_back:
-                self._send_given_back(number, waiter, deadline)
-                continue
-            waiter.sleep(deadline, self._nobody_reads)
-
-    def _send_given_back(self, number: int, waiter: Waiter, deadline: float | None) -> None:
-        assert waiter.left is not None
-        if deadline is not None and self._sending.lock.locked():
-            self._sending.wait_for_turn(deadline)
-        self._send(number, waiter, waiter.left.frame, deadline)
-        self._sending.write_left()
+            self._sleep(waiter, deadline)
 
     def _leave_reading(self, number: int) -> None:
         """Let go of the lock for reading, if this thread has it, and ask another to read on."""
@@ -336,7 +262,7 @@ class Connection:
         """Whether no earlier request is unanswered: a pod that takes turns is busy with this."""
         for each in list(self._waiters):
             waiter = self._waiters.get(each)
-            if waiter is not None and waiter.frame is None and not waiter.is_unsent:
+            if waiter is not None and waiter.frame is None:
                 return each == number
         return True
 
@@ -356,7 +282,7 @@ class Connection:
             return False
         try:
             with contextlib.suppress(DeadlineError):
-                self._read_until_answered(Waiter(), monotonic() + READ_MEANWHILE_SECONDS)
+                self._read_until_answered(_Waiter(), monotonic() + READ_MEANWHILE_SECONDS)
         finally:
             self._reading.release()
             self._promote(0)
@@ -364,7 +290,7 @@ class Connection:
 
     # Reading for all ---------------------------------------------------------------------------
 
-    def _read_until_answered(self, waiter: Waiter, deadline: float | None) -> None:
+    def _read_until_answered(self, waiter: _Waiter, deadline: float | None) -> None:
         try:
             while True:
                 if self._error is not None:
@@ -376,14 +302,11 @@ class Connection:
                 try:
                     for frame in frames:
                         self._deliver(frame)
-                    if self._sleepers:
-                        self._sleepers.rouse_next()
                 except Exception:
                     raise
                 except BaseException:
                     # Ctrl-C between two frames, or in a handler of the host's logging.
                     self._keep_undelivered(frames, frame)
-                    self._rouse_answered()
                     raise
                 if waiter.frame is not None or waiter.requests:
                     return
@@ -402,6 +325,8 @@ class Connection:
         waiter = None if number is None else self._waiters.get(number)
         if waiter is not None and waiter.frame is None:
             self._left_over.insert(0, current)
+        elif waiter is not None:
+            self._rouse(waiter)
 
     def _deliver(self, frame: bytes) -> None:
         number = frame_id(frame)
@@ -423,7 +348,7 @@ class Connection:
                 self._waiters.pop(number, None)
             waiter.on_reply(frame, None)
         if waiter.wake_up is not None:
-            self._sleepers.tell(waiter)
+            self._rouse(waiter)
 
     def _deliver_late(self, number: int, frame: bytes) -> None:
         """Take in a reply that nobody waits for."""
@@ -445,7 +370,7 @@ class Connection:
                 self._later_reader.start()
             self._later.notify()
 
-    def _first_for_later(self) -> Waiter | None:
+    def _first_for_later(self) -> _Waiter | None:
         for number in list(self._waiters):
             waiter = self._waiters.get(number)
             if waiter is not None and waiter.on_reply is not None:
@@ -470,26 +395,35 @@ class Connection:
 
     # Sleeping and waking -----------------------------------------------------------------------
 
-    def _nobody_reads(self) -> bool:
-        if self._reading.acquire(False):
-            self._reading.release()
-            return True
-        return False
+    def _sleep(self, waiter: _Waiter, deadline: float | None) -> None:
+        """Wait until answered, or until asked to read for all."""
+        lock = waiter.wake_up
+        if lock is None:
+            lock = Lock()
+            lock.acquire()
+            waiter.wake_up = lock
+            # Whoever read till now may have left before there was a lock to rouse this one by.
+            if waiter.frame is not None or waiter.error is not None or waiter.requests:
+                return
+            if self._reading.acquire(False):
+                self._reading.release()
+                return
+        _acquire(lock, deadline)
 
-    def _rouse_answered(self) -> None:
-        """Rouse all who have their replies at hand, where it is not known who would do so."""
-        for waiter in list(self._waiters.values()):
-            if waiter.frame is not None:
-                waiter.rouse()
+    @staticmethod
+    def _rouse(waiter: _Waiter) -> None:
+        if waiter.wake_up is not None:
+            with contextlib.suppress(RuntimeError):  # It is awake already.
+                waiter.wake_up.release()
 
     def _promote(self, leaving: int) -> None:
         """Ask one of those who still wait to read for all."""
         for number in list(self._waiters):
             waiter = self._waiters.get(number)
-            if waiter is None or number == leaving or waiter.frame is not None or waiter.is_unsent:
+            if waiter is None or number == leaving or waiter.frame is not None:
                 continue
             if waiter.wake_up is not None:
-                waiter.rouse()
+                self._rouse(waiter)
                 return
 
     # The end -----------------------------------------------------------------------------------
@@ -505,15 +439,14 @@ class Connection:
                 if waiter.on_reply is not None:
                     self._waiters.pop(number, None)
                     waiter.on_reply(None, error)
-            if waiter is not None:
-                waiter.rouse()
+                self._rouse(waiter)
         with self._later:
             self._later.notify()
 
     @contextlib.contextmanager
     def no_sender(self, deadline: float) -> Iterator[bool]:
         """Keep every sender out meanwhile. Gives False if one is still inside by the deadline."""
-        with _holding(self._sending.lock, deadline) as alone:
+        with _holding(self._sending, deadline) as alone:
             yield alone
 
     @contextlib.contextmanager
@@ -534,3 +467,9 @@ def _holding(lock: Any, deadline: float) -> Iterator[bool]:
     finally:
         if held:
             lock.release()
+
+
+def _acquire(lock: Lock, deadline: float | None) -> None:
+    timeout = -1.0 if deadline is None else max(0.0, deadline - monotonic())
+    if not lock.acquire(timeout=timeout):
+        raise DeadlineError

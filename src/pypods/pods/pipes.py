@@ -110,16 +110,6 @@ class PodPipes:
                         self._unsent.popleft()
                     raise
 
-    def send_at_once(self, frames: bytes, written: list[int]) -> None:
-        """Write short frames, together no more than PIPE_BUF, and note it; or do neither.
-
-        Never waits. What stands in the way is told to whoever sends them the usual way.
-        """
-        if not self._unsent:
-            with contextlib.suppress(OSError):
-                # Noted by the call that writes: Ctrl-C finds no moment in between.
-                written.extend(map(os.write, (self._stdin_fd,), (frames,)))
-
     def post(self, frame: bytes) -> None:
         """Let a frame follow what is being sent; any thread may do so, and none waits."""
         self._unsent.append(memoryview(frame))
