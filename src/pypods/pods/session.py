@@ -540,8 +540,11 @@ class Session:
                     return True  # Whoever reads has taken its reply.
                 with contextlib.suppress(DeadlineError):
                     look = min(deadline, monotonic() + INTERRUPT_LOOK_SECONDS)
-                    self._drop(connection.wait(number, look))
-                    return True
+                    frame = connection.wait(number, look)
+                    self._drop(frame)
+                    if is_reply(frame):
+                        return True
+                    continue  # The pod had asked something before it heard of this.
                 if not connection.is_oldest(number):
                     # Another call is before it, and is not to suffer.
                     connection.abandon(number)

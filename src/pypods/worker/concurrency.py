@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 __all__ = ["Concurrency"]
 
 
+#: Wakes up a thread that waits for an answer.
+NOTHING = b""
+
+
 class _Ask:
     """A question to the host under way: its answer, or a nested call that comes before it."""
 
@@ -194,6 +198,10 @@ class Concurrency:
                     from pypods.worker.serve import CallInterrupted
 
                     _raise_in_thread(thread, CallInterrupted)
+                    # It may be waiting for an answer that will not come: it must run to be struck.
+                    for ask in self._asks.values():
+                        if ask.number == number:
+                            ask.frames.put(NOTHING)
             elif number in self._waiting:
                 self._cancelled.add(number)
 
@@ -242,6 +250,8 @@ class Concurrency:
             self._server.send(frame)
             while True:
                 received = ask.frames.get()
+                if received == NOTHING:
+                    continue
                 if received is None or has_kind(received, b"answer"):
                     return received
                 self._server.answer(received)
@@ -250,7 +260,7 @@ class Concurrency:
                 del self._asks[ask_number]
             while not ask.frames.empty():  # It was given up, and they came all the same.
                 late = ask.frames.get()
-                if late is not None:
+                if late:
                     self._server.discard(late)
                     if not has_kind(late, b"answer"):
                         self._server.fail_unbegun(frame_id(late))

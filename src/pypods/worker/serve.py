@@ -495,8 +495,10 @@ class Server:
                 is_running_cancelled = True
             for frame in [frame for frame in queued if frame_id(frame) == number]:
                 queued.remove(frame)
-                if not _is_cancel(frame):
-                    self.discard(frame)
+                if _is_cancel(frame):
+                    continue
+                self.discard(frame)
+                if not has_kind(frame, b"answer"):  # That is what the running call asked for.
                     self.fail_unbegun(number)
         return is_running_cancelled
 
@@ -505,7 +507,12 @@ class Server:
         queued = self._channel.queued
         number = frame_id(frame)
         for cancel in queued:
-            if frame_id(cancel) == number and _is_cancel(cancel) and not _is_cancel(frame):
+            if (
+                frame_id(cancel) == number
+                and _is_cancel(cancel)
+                and not _is_cancel(frame)
+                and not has_kind(frame, b"answer")  # To a call that has ended.
+            ):
                 queued.remove(cancel)
                 self.discard(frame)
                 self.fail_unbegun(number)
