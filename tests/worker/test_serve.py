@@ -268,6 +268,23 @@ def test_an_interrupt_ends_the_running_call_if_its_cancel_has_come():
     assert not host.pod_end.queued
 
 
+def answer_to(number: int, ask: int) -> bytes:
+    return numbered_frame(number, encode_document({"kind": "answer", "ask": ask, "value": 1}))
+
+
+def test_an_interrupted_call_is_answered_once_though_an_answer_to_it_waits():
+    host = Host()
+
+    def run() -> None:
+        host.end.send(answer_to(1, 1))  # To what it has asked.
+        host.end.send(cancel(1))
+        host.server.handle_interrupt()
+
+    host.server._functions["run"] = run
+    assert failure(host, call(1, "run"))["type"] == "CallInterrupted"
+    assert host.ask(answer_to(1, 2), cancel(1), call(2, "add", 1)) == [result(2, 3)]
+
+
 def test_an_interrupt_drops_a_call_that_waits_and_answers_it_at_once():
     called = []
     host = Host(note=called.append)
