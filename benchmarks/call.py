@@ -19,6 +19,7 @@ import calls
 import data
 import imports
 import lifecycle
+import objects
 import programs
 from axis import Axis, Bench, Outcome
 from field import Field
@@ -43,6 +44,7 @@ AXES = {
         data.ROWS,
         data.STREAM,
         data.RELAY,
+        objects.CURSOR,
         lifecycle.FIRST_RESULT,
         lifecycle.MEMORY,
         lifecycle.NEW_ENVIRONMENT,

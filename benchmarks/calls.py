@@ -70,7 +70,7 @@ def measure_in_flight(bench: Bench) -> Outcome:
 def measure_workers(bench: Bench) -> Outcome:
     steps = 100_000 if bench.quick else 1_000_000
     variants = [
-        Variant(name, {"measure": "spin", "workers": count, "steps": steps}, most=1, rounds=2)
+        Variant(name, {"measure": "spin", "workers": count, "steps": steps}, most=3, rounds=3)
         for name, count in ((ONE, 1), (TWO, 2))
     ]
     return compare(

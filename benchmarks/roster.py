@@ -67,6 +67,7 @@ _ALL = (
     Contestant("pickle over a pipe", "pickle_pipe", FLOOR),
     Contestant("bare python", "bare_python", FLOOR),
     Contestant("uv", "uv", FLOOR),
+    Contestant("in process", "in_process", FLOOR),
     Contestant("multiprocessing pipe", "multiprocessing_pipe", worker="host"),
     Contestant("multiprocessing pool", "multiprocessing_pool", worker="host"),
     Contestant("loky", "loky", worker="host"),

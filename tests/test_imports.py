@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 SOURCE = Path(__file__).resolve().parent.parent / "src" / "pypods"
-HEAVY = ["asyncio", "bson", "click", "pymongo", "rich", "typer", "uv", "virtualenv"]
+HEAVY = [
+    "asyncio", "bson", "click", "pydantic", "pymongo", "rich", "typer", "uv", "virtualenv", "yaml",
+]  # fmt: skip
 OLDEST = (3, 8)
 
 # Modules newer than the oldest Python a pod may have; a use of one needs a fallback.
@@ -23,6 +25,7 @@ IF_THE_POD_HAS_IT = {"backports", "bson", "numpy", "pandas", "pyarrow", "pytz"}
 IN_A_POD = [
     *sorted((SOURCE / "wire").rglob("*.py")),
     *sorted((SOURCE / "worker").rglob("*.py")),
+    *sorted((SOURCE / "connectors").rglob("*.py")),
     SOURCE / "errors.py",
 ]
 
@@ -40,9 +43,23 @@ def test_importing_loads_nothing_heavy(statement):
     assert [name for name in HEAVY if name in loaded] == []
 
 
+@pytest.mark.parametrize("words", [["--help"], ["integrate", "--help"], ["list"]])
+def test_a_command_that_integrates_nothing_loads_nothing_for_it(words, tmp_path):
+    program = "import sys; from pypods.cli import main\ntry: main()\nexcept SystemExit: pass\n"
+    done = subprocess.run(
+        [sys.executable, "-c", f"{program}print(*sys.modules, file=sys.stderr)", *words],
+        capture_output=True, text=True, check=True, cwd=tmp_path, timeout=60,
+    )  # fmt: skip
+    loaded = done.stderr.split()
+    assert "typer" in loaded
+    assert [
+        name for name in ("pypods.integrator", "yaml", "sqlalchemy", "pyarrow") if name in loaded
+    ] == []
+
+
 def test_the_floors_of_the_pod_are_there():
     """Else the tests over their files would test nothing."""
-    assert {path.parent.name for path in IN_A_POD} >= {"wire", "worker", "pypods"}
+    assert {path.parent.name for path in IN_A_POD} >= {"wire", "worker", "connectors", "pypods"}
 
 
 @pytest.mark.parametrize("path", IN_A_POD, ids=lambda path: str(path.relative_to(SOURCE)))
@@ -78,7 +95,10 @@ def test_code_of_the_pod_imports_the_standard_library_alone(path):
             foreign.append(ast.unparse(node))
     assert foreign == []
     own = {".".join(name.split(".")[:2]) for name in names if name.startswith("pypods")}
-    assert own <= {"pypods", "pypods.wire", "pypods.worker", "pypods.errors"}
+    if path.parent.name == "connectors":
+        assert own <= {"pypods.connectors", "pypods.errors"}
+    else:
+        assert own <= {"pypods", "pypods.wire", "pypods.worker", "pypods.errors"}
 
 
 @pytest.mark.parametrize("path", IN_A_POD, ids=lambda path: str(path.relative_to(SOURCE)))

@@ -127,10 +127,10 @@ def test_the_same_version_is_pinned_everywhere():
     assert {name: found for name, found in versions.items() if len(found) > 1} == {}
 
 
-def test_the_core_needs_four_packages_and_no_more():
+def test_it_needs_six_packages_and_no_more():
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     names = sorted(re.split(r"[^\w-]", need)[0] for need in project["dependencies"])
-    assert names == ["pymongo", "typer", "uv", "virtualenv"]
+    assert names == ["pydantic", "pymongo", "pyyaml", "typer", "uv", "virtualenv"]
 
 
 def test_the_version_is_the_metadata_s():

@@ -41,6 +41,7 @@ def read_commands(block: Block) -> list[tuple[str, str]]:
 def run(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
     """Run a command as a newcomer would whose environment is active."""
     environment = dict(os.environ)
+    environment["PYPODS_CACHE_DIR"] = str(folder / "cache")
     environment["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), environment["PATH"]])
     return subprocess.run(
         ["bash", "-c", command],
@@ -50,13 +51,13 @@ def run(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.timeout(600)  # The first run downloads two drivers.
 def test_what_it_shows_is_what_happens(tmp_path):
-    """Blocks of Python are files, named in their first line; blocks of a console are typed."""
+    """Blocks of Python and YAML are files, named in their first line; others are typed."""
     ran = []
     for block in read_blocks(README.read_text(encoding="utf-8")):
         place = f"README line {block.line}"
-        if block.language == "python":
-            name = re.match(r"# (\S+\.py)\n", block.text)
-            assert name is not None, f"{place}: a block of Python names its file in its first line"
+        if block.language in ("python", "yaml"):
+            name = re.match(r"# (\S+\.(?:py|yaml))\n", block.text)
+            assert name is not None, f"{place}: a block names its file in its first line"
             path = tmp_path / name[1]
             assert path.parent.is_dir(), f"{place}: there is no folder for {name[1]}"
             path.write_text(block.text, encoding="utf-8")

@@ -167,6 +167,25 @@ def measure_stream(peer, items, times):
     return {"seconds": seconds[1:]}
 
 
+# --- objects that stay in the worker --------------------------------------------------------------
+
+
+def measure_cursor(peer, what, rows, times):
+    peer.time_cursor(what, 2, rows)
+    seconds, right = peer.time_cursor(what, times, rows)
+    expect(right)
+    return {"seconds": list(seconds)}
+
+
+def measure_attribute(peer, times):
+    connection = peer.open_table(1)
+
+    def read():
+        return connection.in_transaction
+
+    return time_calls(read, (), times, lambda value: expect(value is False))
+
+
 # --- processes ----------------------------------------------------------------------------------
 
 
@@ -202,6 +221,8 @@ MEASURES = {
     "table": measure_table,
     "stream": measure_stream,
     "relay": measure_relay,
+    "cursor": measure_cursor,
+    "attribute": measure_attribute,
     "start": measure_start,
     "memory": measure_memory,
     "environment": measure_environment,

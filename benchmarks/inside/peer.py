@@ -1,10 +1,12 @@
 """What every peer has, and how a plain caller does what it has no words of its own for.
 
-A peer is a class `Peer` in a module of ``peers/``. It has to have `open`, `call` and `close`.
+A peer is a class `Peer` in a module of ``peers/``. It has to have `open` and
+`close`, and `call` unless it is a floor.
 """
 
 import asyncio
 import re
+from abc import ABC, abstractmethod
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,15 +14,18 @@ from time import perf_counter
 from typing import ClassVar
 
 import work
+from errors import CannotError
 
 NO_ENVIRONMENTS = "makes no environments"
 NO_STREAMS = "has no streams"
+NO_CALLS = "is a floor, and calls no functions"
 NO_ARRAYS = "has no way for arrays but through bytes"
 NO_POOL = "has one worker"
+NO_OBJECTS = "has no way for a connection that stays in the worker"
 IN_FLIGHT_THREADS = 100
 
 
-class BasePeer:
+class BasePeer(ABC):
     """A peer with one worker, in which functions of `work` are called by name."""
 
     #: By the name of a measurement, why it cannot be done.
@@ -34,17 +39,17 @@ class BasePeer:
         self.place = place
         self._threads = None
 
+    @abstractmethod
     def open(self):
         """Start the worker."""
-        raise NotImplementedError
 
     def call(self, name, *args):
         """Call a function of `work` in the worker, and wait for its result."""
-        raise NotImplementedError
+        raise CannotError(NO_CALLS)
 
+    @abstractmethod
     def close(self):
         """End the worker."""
-        raise NotImplementedError
 
     def another(self):
         """Return another instance like this one, opened."""
@@ -102,7 +107,22 @@ class BasePeer:
 
     def stream(self, items):
         """Iterate over what a generator in the worker yields."""
-        raise NotImplementedError
+        raise CannotError(NO_STREAMS)
+
+    def open_table(self, rows):
+        """Return what stands for a connection that was opened in the worker."""
+        raise CannotError(NO_OBJECTS)
+
+    def by_value(self, rows):
+        """Return fetched rows as a list that is here."""
+        return rows
+
+    def time_cursor(self, what, times, rows):
+        """Return the seconds of each use of a cursor, and whether all had the right result."""
+        connection = self.open_table(rows)
+        if what == "lookups":
+            return work.time_lookups(connection, times, rows)
+        return work.time_fetchall(connection, times, rows, self.by_value)
 
     def relay(self, other, batches, kind, read):
         """Hand batches of this instance's worker to the other's: how many came, and their sum."""
@@ -132,7 +152,7 @@ class BasePeer:
 
     def make_environment(self, requirements):
         """Return the seconds that it takes to make an environment."""
-        raise NotImplementedError
+        raise CannotError(NO_ENVIRONMENTS)
 
 
 def read_memory(pid):

@@ -160,3 +160,62 @@ def look(value, read=False):
     if read:
         return float(sum(part.sum() for part in parts))
     return float(parts[0][0] + parts[-1][-1])
+
+
+# --- a database's cursor --------------------------------------------------------------------------
+
+LOOKUP = "select name, price from orders where id = ?"
+ALL = "select * from orders"
+
+
+def open_table(rows):
+    """Return a connection of sqlite3 to a table in memory."""
+    import sqlite3
+
+    connection = sqlite3.connect(":memory:", check_same_thread=False)
+    connection.execute("create table orders (id integer primary key, name, price, note)")
+    values = ((i, f"order {i}", i * 0.5, None if i % 4 else "changed") for i in range(rows))
+    connection.executemany("insert into orders values (?, ?, ?, ?)", values)
+    connection.commit()
+    return connection
+
+
+def time_lookups(connection, times, rows):
+    """Look up one row after another; return the seconds of each, and whether all were right."""
+    from time import perf_counter
+
+    cursor = connection.cursor()
+    seconds = []
+    right = True
+    for i in range(times):
+        began = perf_counter()
+        cursor.execute(LOOKUP, (i % rows,))
+        row = cursor.fetchone()
+        seconds.append(perf_counter() - began)
+        right = right and tuple(row) == (f"order {i % rows}", i % rows * 0.5)
+    return seconds, right
+
+
+def time_fetchall(connection, times, rows, by_value=lambda found: found):
+    """Fetch all rows again and again; return the same."""
+    from time import perf_counter
+
+    cursor = connection.cursor()
+    seconds = []
+    right = True
+    for _ in range(times):
+        began = perf_counter()
+        cursor.execute(ALL)
+        found = by_value(cursor.fetchall())
+        seconds.append(perf_counter() - began)
+        right = right and len(found) == rows and found[-1][0] == rows - 1
+        del found
+    return seconds, right
+
+
+def time_cursor(what, times, rows):
+    """Return the same, all in this process."""
+    time_it = {"lookups": time_lookups, "fetchall": time_fetchall}[what]
+    if ("connection", rows) not in _made:
+        _made["connection", rows] = open_table(rows)
+    return time_it(_made["connection", rows], times, rows)

@@ -53,6 +53,9 @@ class Peer(BasePeer):
 
         return pyarrow.table(self._pod.table(rows))
 
+    def open_table(self, rows):
+        return self._pod.open_table(rows)
+
     def stream(self, items):
         return self._pod.count(items)
 

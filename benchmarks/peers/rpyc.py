@@ -38,6 +38,12 @@ class Peer(BasePeer):
     def fetch_table(self, rows):
         return table_from_ipc(self.call("table_as_ipc", rows))
 
+    def open_table(self, rows):
+        return self.call("open_table", rows)
+
+    def by_value(self, rows):
+        return obtain(rows)
+
     def stream(self, items):
         return self.call("count", items)
 

@@ -18,7 +18,15 @@ if TYPE_CHECKING:
         ProtocolError,
         ValueTransferError,
     )
-    from pypods.pods import Pod, PodListener, PodLoader, describe, run_script
+    from pypods.pods import (
+        Pod,
+        PodListener,
+        PodLoader,
+        describe,
+        install_imports,
+        isolated,
+        run_script,
+    )
 
 __version__ = "1.0.0.dev0"
 
@@ -28,6 +36,8 @@ __all__ = [
     "PodListener",
     "PodLoader",
     "describe",
+    "install_imports",
+    "isolated",
     "run_script",
     # errors
     "InterpreterNotFoundError",

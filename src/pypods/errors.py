@@ -12,7 +12,10 @@
     ├── PodDiedError              the pod's process ended during a call
     ├── PodTimeoutError           a call took longer than it was given (also TimeoutError)
     ├── ProtocolError             what arrived is not the protocol
-    └── ValueTransferError        a value cannot cross (also TypeError)
+    ├── ValueTransferError        a value cannot cross (also TypeError)
+    ├── OperationError            an operation is not written as one (also ValueError)
+    └── IntegrationError          an integration failed
+        └── VerificationError          source and target differ afterwards
 
 Runs in pods too: standard library only, Python 3.8 and later.
 """
@@ -21,7 +24,9 @@ from __future__ import annotations
 
 __all__ = [
     "HostCallError",
+    "IntegrationError",
     "InterpreterNotFoundError",
+    "OperationError",
     "PodCallError",
     "PodDiedError",
     "PodEnvironmentError",
@@ -31,6 +36,7 @@ __all__ = [
     "PodTimeoutError",
     "ProtocolError",
     "ValueTransferError",
+    "VerificationError",
 ]
 
 
@@ -128,3 +134,20 @@ class ValueTransferError(PodError, TypeError):
 
     def __str__(self) -> str:
         return f"{self.place}: {self.reason}" if self.place else self.reason
+
+
+class OperationError(PodError, ValueError):
+    """An operation, or the file that holds one, is not written as it has to be."""
+
+
+class IntegrationError(PodError):
+    """An integration failed; the target is as it was, or as the last finished run left it.
+
+    ``report`` is the execution's report, where an execution failed.
+    """
+
+    report: object = None
+
+
+class VerificationError(IntegrationError):
+    """What is in the target is not what is in the source."""

@@ -103,6 +103,20 @@ def test_the_page_says_of_each_aim_what_the_run_says(document, benchmarks):
     assert "- pypods 0.2.0: has no worker that stays" in text
 
 
+def test_a_cursor_is_measured_beside_one_process():
+    done = run_call("--quick", "--json", "--peers", "in_process", "cursor")
+    assert done.returncode == 0, done.stderr
+    axis = json.loads(done.stdout)["axes"]["cursor"]
+    for who in ("pypods", "in process"):
+        for what in ("execute and fetchone", "fetchall of 1,000 rows"):
+            assert axis["series"][f"{who}, {what}"]["p50"] > 0
+    assert axis["series"]["pypods, an attribute"]["p50"] > 0
+    assert axis["places"]["in process, an attribute"]["absent"]
+    compared = {each["what"]: each["value"] for each in axis["comparisons"]}
+    assert compared["pypods - in process, execute and fetchone"] > 0
+    assert compared["speed of pypods / that of in process, fetchall of 1,000 rows"] > 0
+
+
 def test_one_axis_alone_is_a_table_for_people():
     done = run_call("--quick", "imports")
     assert done.returncode == 0, done.stderr

@@ -90,7 +90,7 @@ def test_all_narrows_where_it_is_written_out(line, names):
 
 
 def test_commands_and_options_are_completed(complete):
-    assert complete("pypods in") == ["inspect"]
+    assert complete("pypods in") == ["inspect", "integrate"]
     assert complete("pypods call --ti") == ["--timeout"]
 
 

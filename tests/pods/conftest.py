@@ -1,10 +1,9 @@
-"""Packages to install without a network, and pods that need no environment."""
+"""Pods that need no environment."""
 
 from __future__ import annotations
 
 import sys
 import textwrap
-import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,44 +17,6 @@ from pypods.pods.loader import PodLoader
 from pypods.pods.pod import Pod
 
 COVERAGE_SETTINGS = Path(__file__).resolve().parents[2] / "pyproject.toml"
-
-
-def write_wheel(directory: Path, name: str, version: str) -> Path:
-    """Write a wheel with one module that knows its version and one command that prints it."""
-    path = directory / f"{name}-{version}-py3-none-any.whl"
-    info = f"{name}-{version}.dist-info"
-    code = f"VERSION = {version!r}\n\ndef main():\n    print({name!r}, VERSION)\n"
-    files = {
-        f"{name}.py": code,
-        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n",
-        f"{info}/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
-        f"{info}/entry_points.txt": f"[console_scripts]\n{name}={name}:main\n",
-    }
-    record = "".join(f"{each},,\n" for each in [*files, f"{info}/RECORD"])
-    with zipfile.ZipFile(path, "w") as archive:
-        for each, content in {**files, f"{info}/RECORD": record}.items():
-            archive.writestr(each, content)
-    return path
-
-
-@pytest.fixture(scope="session")
-def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a directory with the wheels podpebble 1.0, podpebble 2.0 and podgrain 1.0."""
-    directory = tmp_path_factory.mktemp("wheels")
-    write_wheel(directory, "podpebble", "1.0")
-    write_wheel(directory, "podpebble", "2.0")
-    write_wheel(directory, "podgrain", "1.0")
-    return directory
-
-
-@pytest.fixture
-def only_wheels(wheels: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Let uv and pip see nothing but the wheels."""
-    monkeypatch.setenv("UV_OFFLINE", "1")
-    monkeypatch.setenv("UV_FIND_LINKS", str(wheels))
-    monkeypatch.setenv("PIP_NO_INDEX", "1")
-    monkeypatch.setenv("PIP_FIND_LINKS", str(wheels))
-    return wheels
 
 
 class BareLoader(PodLoader):
@@ -108,4 +69,30 @@ def bare_pod(bare_loader: LoadPod) -> Callable[..., Pod]:
 def module_loader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LoadPod]:
     """Return the same as ``bare_loader``, for pods that the tests of a module share."""
     with make_loaders(tmp_path_factory.mktemp("pods")) as make:
+        yield make
+
+
+@pytest.fixture(scope="session")
+def driver_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return where pods with drivers are, so that each environment is made once."""
+    return tmp_path_factory.mktemp("drivers")
+
+
+@pytest.fixture(scope="module")
+def pod_of(driver_folder: Path, find_python: Callable[[str], Path]) -> Iterator[Callable[..., Any]]:
+    """Return a function from a driver (``tests.pods.sqlalchemy_drivers``) to its pod."""
+    from tests.pods.sqlalchemy_drivers import load_pods
+
+    with load_pods(driver_folder, find_python) as load:
+        yield load
+
+
+@pytest.fixture(scope="module")
+def place_of(
+    tmp_path_factory: pytest.TempPathFactory, pod_of: Callable[..., Any]
+) -> Iterator[Callable[..., Any]]:
+    """Return a function from a driver and its pod to an empty place, dropped at the end."""
+    from tests.pods.sqlalchemy_drivers import make_places
+
+    with make_places(tmp_path_factory.mktemp("sqlite")) as make:
         yield make

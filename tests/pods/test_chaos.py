@@ -359,6 +359,8 @@ def kept_after(loader: Any) -> dict[str, int]:
         found["waiters"] += len(connection._waiters)
         found["abandoned"] += len(connection._abandoned)
         found["exports"] += len(session._handles._exports)
+        found["functions"] += len(session._handles.functions)
+        found["raised"] += len(session._handles.raised)
         if shared is not None:
             found["bytes lent to the pod"] += shared.writer.used_bytes
             found["bytes held of the pod"] += shared.reader.held_bytes

@@ -422,6 +422,61 @@ def test_a_description_that_is_none_is_a_protocol_error(fake: LoadFake, value: A
         assert loader.state == "DIED"
 
 
+# Functions of the host ---------------------------------------------------------------------------
+
+
+def callback(**changes: Any) -> bytes:
+    asked = {"kind": "callback", "ask": 1, "number": 1, "args": [], "kwargs": {}}
+    return numbered_frame(1, encode_document({**asked, **changes}))
+
+
+QUESTIONS = {
+    f"number {number!r}": callback(number=number)
+    for number in [2, 0, -1, 2**40, 2**80, True, "1", None, [], {}, 1.0]
+} | {
+    "args that are none": callback(args=5),
+    "kwargs that are none": callback(kwargs=[1]),
+    "no number": reply(1, kind="callback", ask=1, args=[], kwargs={}),
+    "a pull of no call": reply(1, kind="pull", ask=1, owner=[], index=0, items=1),
+    "a pull of nothing": reply(1, kind="pull", ask=1, owner=1, index=0, items=1),
+}
+
+
+@pytest.mark.parametrize("name", QUESTIONS)
+def test_what_was_not_lent_is_not_called_and_the_pod_is_told(fake: LoadFake, name: str) -> None:
+    called: list[object] = []
+    steps = [QUESTIONS[name], READ, result(1, "fine"), SILENCE]
+    loader = fake(HELLO, READY, READ, *steps)
+    assert loader.load_pod().f(called.append) == "fine"
+    assert called == []
+
+
+def test_what_the_pod_let_go_of_is_not_called(fake: LoadFake) -> None:
+    called: list[object] = []
+    forget = frame(kind="forget", counts=struct.pack("<QQQ", 1, 1, 0))
+    steps = [callback(), READ, forget + callback(), READ, result(1, "fine"), SILENCE]
+    loader = fake(HELLO, READY, READ, *steps)
+    assert loader.load_pod().f(lambda: called.append("once")) == "fine"
+    assert called == ["once"]
+    assert len(loader.session_at(0)._handles.functions) == 0
+
+
+@pytest.mark.parametrize("counts", [b"x", bytes(25), "text", 5, None], ids=repr)
+def test_counts_of_functions_that_are_none_are_a_protocol_error(fake: LoadFake, counts) -> None:
+    forget = frame(kind="forget", counts=counts)
+    error = fail_to_call(fake(HELLO, READY, READ, forget + result(1, 1), SILENCE))
+    assert isinstance(error, ProtocolError)
+
+
+@pytest.mark.parametrize("number", [1, 0, -1, "1", None, [], 2**80], ids=repr)
+def test_a_function_that_was_never_lent_cannot_come_back(fake: LoadFake, number: Any) -> None:
+    content = encode_document({"number": number})
+    kind = b"\x05value\0" + struct.pack("<i", len(content) + 1) + b"\x80k" + content + b"\0"
+    data = result(1, None).replace(b"\x0avalue\0\0", kind)
+    data = struct.pack("<i", len(data)) + data[4:]
+    assert isinstance(fail_to_call(fake(HELLO, READY, READ, data, SILENCE)), ProtocolError)
+
+
 # Replies that are sound, though odd ------------------------------------------------------------
 
 

@@ -50,6 +50,7 @@ class Recorder:
 
     def __init__(self) -> None:
         self.pod_name, self.pid, self.is_alive = "hostile", 1, True
+        self.prefetch_rows, self.latest = 8, 0
         self.called: list[tuple[bytes, Any]] = []
 
     def call(self, head: bytes, args: Any, kwargs: Any, timeout: Any = None) -> Any:
@@ -167,7 +168,7 @@ def test_names_of_the_language_are_not_taken(mirrors, session, name):
     cls = type(proxy)
     assert type(cls) is PodObjectType
     given = {"__module__", "__qualname__", "__doc__", "__slots__", "_pypods_books"}
-    given |= {"_pypods_path", "_pypods_checks"}
+    given |= {"_pypods_path", "_pypods_checks", "_pypods_ways"}
     assert set(vars(cls)) <= given
     assert cls.__init_subclass__ is not None
     assert isinstance(proxy, PodObject)
@@ -418,3 +419,116 @@ def test_a_million_names_are_no_obstacle(bare_pod):
     assert wide.m5() == 1
     assert wide.m199999() == 1
     assert len(encode_document({"v": dir(wide)})) > 200_000
+
+
+# --- cursors ------------------------------------------------------------------------------------
+
+
+class Liar(Recorder):
+    """A session whose worker answers for a cursor what it likes."""
+
+    timeout = None
+
+    def __init__(self, *answers: Any) -> None:
+        super().__init__()
+        self.answers = list(answers)
+
+    def is_answered_here(self) -> bool:
+        return False
+
+    def use_cursor(self, head: bytes, args: Any, timeout: Any = None, kwargs: Any = None) -> Any:
+        self.called.append((head, args))
+        self.latest += 1
+        return self.latest, self.answers.pop(0)
+
+    def broken(self, error: Exception) -> Exception:
+        return error
+
+    def error_of(self, failure: Any) -> Any:
+        return error_from_document(failure.error, pod_name="hostile")
+
+
+def make_cursor(*answers: Any) -> Any:
+    """Return the proxy of a cursor whose worker gives these answers."""
+    ways = ["fetchone", "fetchmany", "fetchall", "__iter__", "__next__"]
+    about = describe(1, methods=[*ways[:3], "execute"], special=ways[3:], rows=ways)
+    session = Liar(*answers)
+    mirrors = Mirrors(session, lambda: None)  # type: ignore[arg-type]
+    cursor = mirrors.take(refer(about))
+    object.__setattr__(cursor, "_pypods_mirrors", mirrors)
+    return cursor
+
+
+@pytest.mark.parametrize(
+    "batch",
+    [
+        None,
+        5,
+        [],
+        {},
+        {"rows": None},
+        {"rows": "abc"},
+        {"rows": {"0": 1}},
+        {"rows": [(1,)] * 100_000},
+        {"rows": [], "stop": 1},
+        {"stop": True, "error": 5},
+        {"stop": True, "error": []},
+        {"stop": True, "error": {}},
+        {"rows": [1], "attributes": 5},
+        {"rows": [1], "attributes": {"__class__": 1}},
+        {"rows": [1], "attributes": {"fetchone": 1}},
+        {"rows": [1], "rownumber": 5},
+        {"rows": [1], "rownumber": [1]},
+        {"rows": [1], "rownumber": [1, "x"]},
+        {"rows": [1], "rownumber": [True, False]},
+    ],
+    ids=lambda batch: repr(batch)[:50],
+)
+def test_a_batch_that_no_worker_sends_is_a_protocol_error(batch):
+    for answers, use in (
+        ([batch], lambda cursor: cursor.fetchone()),
+        ([batch], next),
+        ([0, batch], lambda cursor: next(iter(cursor))),
+        ([7, batch], lambda cursor: next(iter(cursor))),
+    ):
+        cursor = make_cursor(*answers)
+        with pytest.raises(ProtocolError):
+            use(cursor)
+        assert not cursor._pypods_rows.unread
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [None, [], {}, {"rows": 5, "size": 1}, {"rows": []}, {"rows": [], "size": "x"}],
+    ids=repr,
+)
+def test_a_rest_that_no_worker_sends_is_a_protocol_error(answer):
+    cursor = make_cursor({"rows": [(1,)]}, {"rows": [(2,), (3,)]}, answer)
+    assert [cursor.fetchone(), cursor.fetchone()] == [(1,), (2,)]
+    with pytest.raises(ProtocolError):
+        cursor.fetchmany(5)
+
+
+@pytest.mark.parametrize("way", [None, "1", -5, True, [], 1.0], ids=repr)
+def test_an_iterator_without_a_number_is_a_protocol_error(way):
+    with pytest.raises(ProtocolError):
+        iter(make_cursor(way))
+
+
+def test_more_rows_than_were_asked_for_are_not_kept():
+    cursor = make_cursor({"rows": [(i,) for i in range(50)]})
+    with pytest.raises(ProtocolError, match="more than were asked for"):
+        cursor.fetchone()
+    assert not cursor._pypods_rows.unread
+
+
+@pytest.mark.parametrize("rows", [5, ["fetchone", 5], [["fetchone"]], ["x"] * (MAX_NAMES + 1)])
+def test_a_description_with_strange_ways_is_a_protocol_error(mirrors, rows):
+    with pytest.raises(ProtocolError):
+        mirrors.take(refer(describe(1, rows=rows)))
+
+
+def test_ways_that_no_cursor_has_are_none(mirrors):
+    proxy = mirrors.take(refer(describe(1, rows=["execute", "__del__", "close", "a b"])))
+    assert proxy._pypods_rows is None
+    assert type(proxy)._pypods_ways == frozenset()

@@ -9,12 +9,12 @@ import sys
 import threading
 from pathlib import Path
 
-from pypods.pods.lock import hold_lock
+from pypods.pods.lock import Use, hold_lock, hold_unused
 
 HOLD = """
 import sys
 from pathlib import Path
-from pypods.pods.lock import hold_lock
+from pypods.pods.lock import Use, hold_lock, hold_unused
 with hold_lock(Path(sys.argv[1]), on_wait=lambda: print("waits", flush=True)):
     print("holds", flush=True)
     sys.stdin.readline()
@@ -73,3 +73,83 @@ def test_two_threads_exclude_each_other(tmp_path: Path) -> None:
         order.append("first")
     thread.join()
     assert order == ["first", "second"]
+
+
+# --- uses ---------------------------------------------------------------------------------------
+
+USE = """
+import sys
+from pathlib import Path
+from pypods.pods.lock import Use
+use = Use(Path(sys.argv[1]))
+print("uses", flush=True)
+sys.stdin.readline()
+"""
+
+
+def test_a_use_keeps_everybody_from_holding_it_unused(tmp_path: Path) -> None:
+    path = tmp_path / "use"
+    one, two = Use(path), Use(path)
+    one.end()
+    with hold_unused(path) as is_unused:
+        assert not is_unused
+    two.end()
+    two.end()
+    with hold_unused(path) as is_unused:
+        assert is_unused
+
+
+def test_the_use_of_another_process_ends_with_it(tmp_path: Path) -> None:
+    path = tmp_path / "use"
+    with subprocess.Popen(
+        [sys.executable, "-c", USE, path],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "uses\n"
+        with hold_unused(path) as is_unused:
+            assert not is_unused
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    with hold_unused(path) as is_unused:
+        assert is_unused
+
+
+def test_a_use_notes_when_it_began_and_ended(tmp_path: Path) -> None:
+    path = tmp_path / "use"
+    path.touch()
+    os.utime(path, (1, 1))
+    use = Use(path)
+    assert path.stat().st_mtime > 1
+    os.utime(path, (1, 1))
+    use.end()
+    assert path.stat().st_mtime > 1
+
+
+def test_holding_it_unused_is_no_use(tmp_path: Path) -> None:
+    path = tmp_path / "use"
+    path.touch()
+    os.utime(path, (1, 1))
+    with hold_unused(path):
+        assert path.stat().st_mtime == 1
+
+
+def test_whoever_waited_for_a_lock_that_was_removed_has_the_new_one(tmp_path: Path) -> None:
+    path = tmp_path / "use"
+    uses: list[Use] = []
+    with hold_unused(path) as is_unused:
+        assert is_unused
+        before = path.stat().st_ino
+        keep = path.open()  # So that the number is not given to the next file.
+        thread = threading.Thread(target=lambda: uses.append(Use(path)))
+        thread.start()
+        path.unlink()
+    thread.join()
+    with keep:
+        assert path.stat().st_ino != before
+    with hold_unused(path) as is_unused:
+        assert not is_unused
+    uses[0].end()

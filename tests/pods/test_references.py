@@ -846,3 +846,46 @@ def test_a_call_of_an_object_may_be_interrupted(pod):
     future.cancel()
     assert pod.same(1) == 1
     assert future.done()
+
+
+def test_a_value_that_the_host_cannot_have_leaves_no_reference_and_no_stream(bare_loader):
+    """Whether it comes before what it cannot have or after, and however often it was sent."""
+    source = """
+    import datetime, gc, zoneinfo
+    class Thing: pass
+    kept, ended = Thing(), []
+    def here(): return kept
+    def numbers():
+        try:
+            while True: yield 1
+        finally: ended.append(1)
+    def mixed():
+        with open("/usr/share/zoneinfo/UTC", "rb") as file:
+            zone = zoneinfo.ZoneInfo.from_file(file, key="Nowhere/AtAll")
+        when = datetime.datetime(2024, 1, 1, tzinfo=zone)
+        return [kept, Thing(), numbers(), when, kept, Thing(), numbers()]
+    def count():
+        gc.collect()
+        from pypods.worker.references import References
+        from pypods.worker.streams import Streams
+        found = gc.get_objects()
+        return (
+            sum(len(each) for each in found if type(each) is References),
+            sum(len(each._generators) for each in found if type(each) is Streams),
+        )
+    """
+    if not Path("/usr/share/zoneinfo/UTC").exists():
+        pytest.skip("there are no time zones at /usr/share/zoneinfo")
+    pod = bare_loader(source).load_pod()
+    before = pod.count()
+    held = pod.here()
+    for _ in range(3):
+        with pytest.raises(ValueTransferError, match="Nowhere/AtAll"):
+            pod.mixed()
+        gc.collect()
+        pod.count()
+        assert "Thing" in repr(held)
+    assert pod.count() == (before[0] + 1, 0)
+    del held
+    pod.count()
+    assert pod.count() == before

@@ -52,6 +52,9 @@ def late(path):
 def ends_badly():
     try: yield 1; yield 2
     finally: raise ValueError("in the finally")
+def stops(n, path):
+    yield from count(n, path)
+    yield time.sleep(60)
 def pauses(n, path):
     try:
         for i in range(n): yield i
@@ -125,6 +128,35 @@ def test_closing_early_runs_the_generators_finally_in_the_pod(pod, tmp_path):
         assert not (tmp_path / "mark").exists()
     assert (tmp_path / "mark").read_text() == "closed"
     stream.close()
+
+
+def test_a_stream_that_is_asked_ahead_may_end_at_any_item(pod):
+    for length in (0, 1, 2, 31, 32, 33, 63, 64, 65, 127, 500, 3000):
+        assert list(pod.count(length)) == list(range(length))
+        with pytest.raises(ValueError, match="at the end"):
+            list(pod.count_then_fail(length))
+    for taken in (1, 40, 100, 1500):
+        with pod.count(10**9) as stream:
+            assert list(itertools.islice(stream, taken)) == list(range(taken))
+        assert pod.same(taken) == taken
+
+
+def test_a_timeout_of_a_stream_that_is_asked_ahead_is_its_end(pod, tmp_path):
+    stream = pod.stops.options(timeout=0.5)(3000, str(tmp_path / "mark"))
+    assert [next(stream) for _ in range(2000)] == list(range(2000))
+    with pytest.raises(PodTimeoutError):
+        list(stream)
+    assert list(stream) == []
+    assert pod.same(1) == 1
+    assert (tmp_path / "mark").read_text() == "closed"
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_streams_keep_their_order_where_calls_run_side_by_side(bare_loader: LoadPod, threads):
+    with bare_loader(SOURCE, f"side_{threads}", threads=threads) as pod:
+        one, other = pod.count(20_000), pod.agen(5000)
+        assert list(one) == list(range(20_000))
+        assert list(other) == list(range(5000))
 
 
 def test_a_stream_that_nobody_holds_is_closed_with_the_next_call(pod, tmp_path):

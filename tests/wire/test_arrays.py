@@ -464,7 +464,7 @@ print([type(decode_document(document)["v"]).__name__ for _ in range(2)], "numpy"
 
 
 def test_a_python_without_numpy_looks_for_it_once():
-    assert run(ARRIVES + "from pypods.wire import arrays; print(arrays._absent)") == (
+    assert run(ARRIVES + "from pypods.wire import installed; print(installed.absent)") == (
         "['ArrayValue', 'ArrayValue'] False\n['numpy']\n"
     )
 

@@ -11,15 +11,20 @@ from hypothesis import strategies as st
 from pypods.errors import ProtocolError, ValueTransferError
 from pypods.wire.documents import decode_document, encode_document
 from pypods.wire.envelopes import (
+    NO_SCALAR,
     NONE_RESULT_TAIL,
     RESULT_HEAD,
     TAIL_START,
     call_frame,
     call_head,
+    forget_frame,
     frame_id,
     numbered_frame,
+    parent_call,
     result_frame,
+    scalar_result,
     split_call,
+    within_call,
 )
 from pypods.wire.messages import Call, Cancel, Failure, Message, Ready, Result, message_to_document
 
@@ -117,3 +122,37 @@ def test_a_broken_call_is_left_to_the_codec_or_refused(place, byte, cut):
     except (ProtocolError, ValueTransferError):
         return
     assert call is None or len(call) == 3
+
+
+@pytest.mark.parametrize(
+    "value", [True, False, 0, -1, 2**31 - 1, -(2**31), 0.0, -0.5, float("inf")]
+)
+def test_a_result_that_is_a_number_is_read_without_a_codec(value):
+    frame = result_frame(7, value)
+    found = scalar_result(frame)
+    assert (type(found), found) == (type(value), value)
+    assert decode_document(frame)["value"] == value
+    for broken in (frame[:-1] + b"\1", frame + b"\0", frame[:-1]):
+        assert scalar_result(broken) is NO_SCALAR
+
+
+@pytest.mark.parametrize("value", [None, "x", 2**31, 2**80, [1], b"", (1,), {"a": 1}])
+def test_any_other_result_is_left_to_the_codec(value):
+    assert scalar_result(result_frame(7, value)) is NO_SCALAR
+
+
+def test_a_bool_that_is_none_is_left_to_the_codec():
+    assert scalar_result(result_frame(7, True)[:-2] + b"\2\0") is NO_SCALAR
+
+
+@pytest.mark.parametrize("counts", [b"", bytes(24), bytes(range(240))], ids=len)
+def test_a_forget_is_what_the_codec_writes(counts):
+    assert forget_frame(counts) == encode_document({"kind": "forget", "counts": counts})
+
+
+def test_a_call_within_another_is_read_at_once():
+    head = call_head("f")
+    for document in ({"args": [1], "kwargs": {}}, {"args": [], "kwargs": {"a": 1}}):
+        frame = call_frame(1, head, within_call(encode_document(document), 7))
+        assert split_call(frame) == ("f", document["args"], document["kwargs"])
+        assert parent_call(frame) == 7

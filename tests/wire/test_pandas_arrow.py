@@ -24,7 +24,7 @@ def cross(value):
 @pytest.fixture
 def without_pyarrow(monkeypatch):
     """Let nothing find pyarrow where a value arrives."""
-    monkeypatch.setattr(pandas_arrow, "_absent", ["pyarrow"])
+    monkeypatch.setattr(pandas_arrow, "find_library", lambda name: None)
 
 
 def text_series(na=np.nan, storage="pyarrow"):
@@ -139,7 +139,7 @@ def test_a_stand_in_has_items_of_any_type_with_pyarrow_and_of_simple_ones_withou
         stand_in = cross(pd.Series([[1], None], dtype=pd.ArrowDtype(pa.list_(pa.int8()))))
         numbers = cross(pd.Series([1, None], dtype="int8[pyarrow]"))
     assert stand_in.tolist() == [[1], None]
-    monkeypatch.setattr(pandas_arrow, "_absent", ["pyarrow"])
+    monkeypatch.setattr(pandas_arrow, "find_library", lambda name: None)
     assert numbers.tolist() == [1, None]
     with pytest.raises(TypeError, match="without pyarrow there are no plain values"):
         stand_in.tolist()

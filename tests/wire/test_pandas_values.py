@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from pypods.errors import ValueTransferError
 from pypods.pods.codec import HostCodec
-from pypods.wire import arrays, pandas_arrivals, pandas_values
+from pypods.wire import arrays, installed, pandas_arrivals, pandas_values
 from pypods.wire.arena import Arena
 from pypods.wire.context import SHARED_MINIMUM_BYTES
 from pypods.wire.documents import decode_document, encode_document
@@ -695,7 +695,7 @@ def test_pandas_that_cannot_be_imported_is_looked_for_once(monkeypatch):
                 raise ImportError("broken")
 
     encoded = encode_document({"v": pd.Series([1])})
-    monkeypatch.setattr(pandas_arrivals, "_absent", [])
+    monkeypatch.setattr(installed, "absent", [])
     monkeypatch.delitem(sys.modules, "pandas")
     monkeypatch.setattr(sys, "meta_path", [Finder, *sys.meta_path])
     for _ in range(2):

@@ -98,7 +98,7 @@ def test_nothing_of_the_host_is_visible_in_a_pod(zoo, each_python):
     # The bootstrap's own folder is not on the path either (-I).
     assert str(BOOTSTRAP.parent) not in path
     ours = {name.split(".")[1] for name in modules if name.startswith("pypods.")}
-    assert ours == {"errors", "pods", "wire", "worker"}
+    assert ours == {"connectors", "errors", "pods", "wire", "worker"}
     # What the interpreter itself loads is its own business.
     bare = subprocess.run(
         [each_python, "-I", "-c", "import sys; print(*sys.modules)"],

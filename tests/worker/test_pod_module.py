@@ -180,3 +180,33 @@ def test_a_pod_that_cannot_be_imported_says_why(
     if type_name == "ValueError":
         assert 'pod.py", line 2' in str(info.value)
         assert "importlib" not in str(info.value)
+
+
+def test_a_file_of_any_name_is_a_pods_module_too(tmp_path):
+    file = tmp_path / "my-script.py"
+    file.write_text("import beside\nNAME = __name__\nX = beside.X\n")
+    (tmp_path / "beside.py").write_text("X = 5\n")
+    (tmp_path / "pod.py").write_text("raise SystemExit('another pod')\n")
+    (tmp_path / "__init__.py").write_text("raise SystemExit('no pod of this folder')\n")
+    module = import_pod("my_script", str(file))
+    assert (module.NAME, module.X, module.__file__) == ("pods.my_script.pod", 5, str(file))
+    assert sys.argv == [str(file)]
+    assert os.environ[FOLDER_VARIABLE] == str(file)
+    with pytest.raises(ModuleNotFoundError):
+        __import__("pods.my_script.other")
+
+
+def test_a_file_runs_as_a_script(tmp_path, capsys):
+    file = tmp_path / "script.py"
+    file.write_text("import sys\nprint(__name__, sys.argv[1:])\n")
+    run_as_script("script", str(file), ["a", "-b"])
+    assert capsys.readouterr().out == "__main__ ['a', '-b']\n"
+
+
+def test_a_pod_without_code_is_an_empty_module():
+    path = list(sys.path)
+    module = import_pod("nothing", "")
+    assert module.__name__ == "pods.nothing.pod"
+    assert offered_functions(module) == {}
+    assert sys.path == path
+    assert sys.argv == [""]

@@ -13,13 +13,18 @@ from typer.core import TyperGroup
 
 import pypods
 from pypods.cli.command import format_examples
+from pypods.cli.commands.cache import cache
 from pypods.cli.commands.call import call
+from pypods.cli.commands.connectors import connectors
 from pypods.cli.commands.create import create
 from pypods.cli.commands.doctor import doctor
 from pypods.cli.commands.inspect import inspect_pod
+from pypods.cli.commands.integrate import integrate
 from pypods.cli.commands.list import list_pods
 from pypods.cli.commands.remove import remove
+from pypods.cli.commands.run import run
 from pypods.cli.commands.script import script
+from pypods.cli.commands.stubs import stubs
 from pypods.cli.commands.sync import sync
 from pypods.cli.failures import report_failure
 from pypods.cli.settings import (
@@ -46,7 +51,10 @@ EXAMPLES = (
 )
 
 
-COMMANDS = (create, list_pods, sync, inspect_pod, call, script, remove, doctor)
+COMMANDS = (
+    create, list_pods, sync, inspect_pod, call, script, run, stubs, remove, cache, integrate,
+    connectors, doctor,
+)  # fmt: skip
 
 
 class PodsGroup(TyperGroup):

@@ -44,13 +44,20 @@ EXIT_CODES = (
     ExitMeaning(
         ExitCode.FAILED,
         "a pod's function raised, a value cannot cross, a file cannot be written, "
-        "a question was answered with no, or doctor found something broken",
-        (errors.PodCallError, errors.ValueTransferError, builtins.OSError),
+        "a question was answered with no, stubs are not up to date, an integration failed, "
+        "or doctor found something broken",
+        (
+            errors.PodCallError,
+            errors.ValueTransferError,
+            errors.IntegrationError,
+            builtins.OSError,
+        ),
     ),
     ExitMeaning(
         ExitCode.USAGE,
-        "the command line is wrong: unknown command, option or function, wrong arguments",
-        (UsageError,),
+        "the command line is wrong: unknown command, option or function, wrong arguments; "
+        "or an operation is not written as one",
+        (UsageError, errors.OperationError),
     ),
     ExitMeaning(
         ExitCode.NOT_FOUND, "no such pod in the pods directory", (errors.PodNotFoundError,)

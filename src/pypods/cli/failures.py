@@ -90,6 +90,9 @@ def failure_document(error: BaseException, code: ExitCode) -> dict[str, Any]:
         }
     elif isinstance(error, PodDiedError):
         document |= {"exit_status": error.exit_status, "last_output": error.last_output}
+    report = getattr(error, "report", None)
+    if report is not None:  # Of an execution that failed.
+        document["report"] = report.document()
     return {"error": document}
 
 

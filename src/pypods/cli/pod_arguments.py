@@ -38,17 +38,20 @@ def find_folder(settings: Settings, name: str) -> PodFolder:
 
 
 def make_loader(settings: Settings, name: str) -> PodLoader:
-    """Return a loader of an existing pod; raises as ``find_folder`` does."""
-    # A loader by itself would create what is not there.
-    find_folder(settings, name)
+    """Return a loader of a pod, or shipped connector, there is; raises as ``find_folder`` does."""
     from pypods.pods import PodLoader
 
-    return PodLoader(
-        name,
-        pods_directory=settings.pods_directory,
-        installer=settings.installer,
-        progress=choose_progress(settings),
-    )
+    try:
+        loader = PodLoader(
+            name,
+            pods_directory=settings.pods_directory,
+            installer=settings.installer,
+            progress=choose_progress(settings),
+        )
+    except ValueError as exc:
+        raise UsageError(str(exc)) from exc
+    _ = loader.folder  # A loader by itself would create what is not there.
+    return loader
 
 
 def shown_path(path: Path) -> str:

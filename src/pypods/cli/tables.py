@@ -37,6 +37,14 @@ STYLES = {
     "missing": "yellow",
     "stale": "yellow",
     "broken": "bold red",
+    # of executions
+    "finished": "green",
+    "equal": "green",
+    "running": "cyan",
+    "interrupted": "yellow",
+    "skipped": "yellow",
+    "failed": "bold red",
+    "DIFFERENT": "bold red",
 }
 
 

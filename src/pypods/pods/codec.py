@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable
-from copy import copy
 from typing import Any
 
 import bson
@@ -25,6 +24,7 @@ from pypods.wire.documents import encode_document as encode_in_standard_library
 from pypods.wire.envelopes import is_result_of_kind
 from pypods.wire.pieces import LARGE_BYTES
 from pypods.wire.rows import MINIMUM_ROWS
+from pypods.wire.undecoded import give_up
 from pypods.wire.values import NO_CLASSES, Classes
 
 __all__ = ["HostClasses", "HostCodec", "encode_document", "encode_plain", "is_plain"]
@@ -93,17 +93,21 @@ class HostClasses(Classes):
         self.open_stream: Callable[[dict[str, Any]], object] | None = None
         #: Makes what stands for an object of the pod; set by the session.
         self.open_reference: Callable[[dict[str, Any]], object] | None = None
+        #: Returns the function of the host that the pod gives back; set by the session.
+        self.take_function: Callable[[dict[str, Any]], object] | None = None
 
     def find(self, module: str, qualname: str) -> type | None:  # noqa: ARG002
         """Return the named class of that qualified name, whatever the pod's module is called."""
         return self._types.get(qualname)
 
     def take_handle(self, kind: int, content: dict[str, Any]) -> object:
-        """Return the iterator over a generator of the pod."""
+        """Return what stands for a generator or an object of the pod, or a function from here."""
         if kind == ord("G") and self.open_stream is not None:
             return self.open_stream(content)
         if kind == ord("O") and self.open_reference is not None:
             return self.open_reference(content)
+        if kind == ord("k") and self.take_function is not None:
+            return self.take_function(content)
         return super().take_handle(kind, content)
 
 
@@ -124,21 +128,14 @@ class HostCodec:
                 # pymongo would copy the value three times before it is looked at.
                 return decode_in_standard_library(frame, self.classes)
             return bson.decode(frame, self._options)
-        except (ProtocolError, ValueTransferError):
+        except ProtocolError:
             raise
         except Exception as exc:  # The C codec raises what a decoder raised, or its own errors.
             # The other codec says what is wrong, and tells a value from a broken frame.
-            classes, shared = self.classes, self.classes.shared
-            if shared is None:
-                decode_in_standard_library(frame, classes)
-            else:
-                classes = copy(classes)
-                classes.shared = shared.look_again()
-                try:
-                    decode_in_standard_library(frame, classes)
-                finally:
-                    shared.discard(frame)
-            raise ProtocolError(f"malformed document: {exc}") from exc
+            found = give_up(frame, self.classes)
+            if isinstance(exc, ValueTransferError):
+                raise
+            raise found or ProtocolError(f"malformed document: {exc}") from exc
 
 
 class _KindDecoder(TypeDecoder):

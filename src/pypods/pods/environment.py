@@ -31,7 +31,13 @@ from pypods.pods.script_block import read_script_block
 if TYPE_CHECKING:
     from pypods.pods.progress import Progress
 
-__all__ = ["Environment", "EnvironmentStatus", "ensure_environment", "environment_status"]
+__all__ = [
+    "Environment",
+    "EnvironmentStatus",
+    "discard_environment",
+    "ensure_environment",
+    "environment_status",
+]
 
 INSTALLERS = ("uv", "pip")
 
@@ -125,7 +131,7 @@ def ensure_environment(
         progress.done("failed")
         raise PodEnvironmentError(
             f'pod "{folder.name}": its environment cannot be made in {folder.path}: {exc}; '
-            f'see to that, then run "pypods sync {folder.name}"'
+            f"see to that, then {folder.retry}"
         ) from exc
     except BaseException:
         progress.done("failed")
@@ -225,7 +231,7 @@ def _build(folder: PodFolder, wanted: _Wanted, installer: str, progress: Progres
         except PodEnvironmentError as exc:
             raise type(exc)(f'pod "{folder.name}": {exc}') from exc
         if wanted.requirements:
-            progress.step(f"installing what {wanted.requirements.source} asks for")
+            progress.step(f"installing {folder.wish(wanted.requirements.source)}")
             install(
                 folder,
                 wanted.requirements,
@@ -239,7 +245,7 @@ def _build(folder: PodFolder, wanted: _Wanted, installer: str, progress: Progres
         write_fingerprint(building, fingerprint)
         _put_in_place(folder, building)
     except BaseException:
-        _discard(building)
+        discard_environment(building)
         raise
     return fingerprint
 
@@ -272,7 +278,7 @@ def _put_in_place(folder: PodFolder, building: Path) -> None:
         if previous.exists():
             previous.rename(folder.venv)
         raise
-    _discard(previous)
+    discard_environment(previous)
 
 
 def _clean_up_after_the_killed(folder: PodFolder) -> None:
@@ -285,10 +291,10 @@ def _clean_up_after_the_killed(folder: PodFolder) -> None:
                 candidate.rename(folder.venv)
                 break
     for leftover in [*new, *old]:
-        _discard(leftover)
+        discard_environment(leftover)
 
 
-def _discard(tree: Path) -> None:
+def discard_environment(tree: Path) -> None:
     """Remove an environment; the fingerprint first, so that half of one is never taken for one."""
     import shutil
 

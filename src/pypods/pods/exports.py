@@ -1,12 +1,11 @@
-"""What a call lets its pod use of the host: the functions and iterators among its arguments.
+"""The iterators among a call's arguments, from which its pod may pull until the call ends.
 
-Nothing else of the host can be reached by a pod, and these only until the call ends (or, where it
-returned a stream, until that ends).
+Where the call returned a stream, until that ends. Functions live longer: ``pypods.pods.functions``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from time import monotonic
 from typing import Any
 
@@ -20,14 +19,12 @@ PULL_SECONDS = 0.005
 
 
 class CallExports:
-    """The functions and iterators passed to one call, by their index."""
+    """The iterators passed to one call, by their index."""
 
     def __init__(self, number: int) -> None:
         self.number = number
         #: How many streams of the call's result still run, and may use what it passed.
         self.streams = 0
-        #: What one of the functions raised last, for the error that the call may end with.
-        self.error: Exception | None = None
         self._values: list[Any] = []
         #: Heavy items that ended a batch, and are the next one, by their iterator's index.
         self._held_back: dict[int, Any] = {}
@@ -36,35 +33,22 @@ class CallExports:
         return bool(self._values)
 
     def export(self, value: Any) -> tuple[bytes, dict[str, Any]] | None:
-        """Return the kind and content of a function or an iterator; None for anything else.
-
-        A class is no function here: it is a value that cannot cross.
-        """
-        if isinstance(value, type):
-            return None
-        if isinstance(value, Iterator):
-            kind = b"h"
-        elif isinstance(value, Callable):  # type: ignore[arg-type]  # It can; mypy has it as a form.
-            kind = b"k"
-        else:
+        """Return the kind and content of an iterator; None for anything else."""
+        if isinstance(value, type) or not isinstance(value, Iterator):
             return None
         self._values.append(value)
         name = getattr(value, "__qualname__", None) or type(value).__qualname__
-        return kind, {"call": self.number, "index": len(self._values) - 1, "name": str(name)}
+        return b"h", {"call": self.number, "index": len(self._values) - 1, "name": str(name)}
 
-    def answer(self, request: dict[str, Any]) -> Any:
-        """Do what a pod asks: call one of the functions, or pull from one of the iterators.
+    def pull(self, request: dict[str, Any]) -> Any:
+        """Return what a pod pulls from one of the iterators.
 
-        Raises what the function raised. Raises LookupError, TypeError or KeyError for a request
-        that asks for what was not passed.
+        Raises LookupError, TypeError or KeyError for a request that asks for what was not passed.
         """
         index = request["index"]
         if type(index) is not int or not 0 <= index < len(self._values):
             raise LookupError(f"nothing was passed under number {index!r}")
-        value = self._values[index]
-        if request["kind"] == "pull":
-            return self._pull(index, value, request["items"])
-        return value(*request["args"], **request["kwargs"])
+        return self._pull(index, self._values[index], request["items"])
 
     def _pull(self, index: int, iterator: Iterator[Any], count: int) -> dict[str, Any]:
         """Return the next items, at most ``count`` and not for long, and what ended them."""

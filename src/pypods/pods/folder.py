@@ -54,6 +54,19 @@ class PodFolder:
         return self.venv / "bin" / "python"
 
     @property
+    def retry(self) -> str:
+        """What to do once what kept the environment from being made is put right."""
+        return f'run "pypods sync {self.name}"'
+
+    def wish(self, source: str) -> str:
+        """Say what one of the folder's files asks for, in an error's or a progress's line."""
+        return f"what {source} asks for"
+
+    def correct(self, source: str) -> str:
+        """Say how what is asked for in one of the folder's files is put right."""
+        return f"Correct {self.path / source}"
+
+    @property
     def pinned_python(self) -> str | None:
         """The Python that `.python-version` keeps, if any: its first line that is no comment."""
         try:

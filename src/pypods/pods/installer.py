@@ -56,10 +56,10 @@ def install(
     if status != 0:
         reasons = "\n".join(output.strip().splitlines()[-EXPLANATION_LINES:])
         raise PodEnvironmentError(
-            f'pod "{folder.name}": {installer} could not install what {requirements.source} '
-            f"asks for (exit status {status}):\n\n{reasons}\n\n"
+            f'pod "{folder.name}": {installer} could not install '
+            f"{folder.wish(requirements.source)} (exit status {status}):\n\n{reasons}\n\n"
             f"The environment that was there before, if any, is still as it was. "
-            f'Correct {folder.path / requirements.source}, then run "pypods sync {folder.name}"'
+            f"{folder.correct(requirements.source)}, then {folder.retry}"
         )
 
 

@@ -29,6 +29,9 @@ DEFAULT_START_TIMEOUT_SECONDS = 120.0
 #: More than there are addresses for, on most machines.
 MAX_SHARED_BYTES_LIMIT = 2**46
 
+#: More would be no faster.
+MAX_PREFETCH_ROWS = 100_000
+
 _loaders: weakref.WeakSet[PodLoader] = weakref.WeakSet()
 
 
@@ -50,7 +53,8 @@ class PodLoader:
     qualified name. ``threads`` is how many calls run side by side in the pod; 0 is one at a time,
     on its main thread, as drivers and libraries with signal handlers expect. ``workers`` is how
     many processes of the pod share its calls, each going to the least busy; see ``sticky`` for
-    state that must stay in one.
+    state that must stay in one. ``prefetch_rows`` is how many rows of a database cursor that lives
+    in the pod are read ahead at the most, while a program takes one after the other; 0 is none.
     """
 
     def __init__(
@@ -70,6 +74,7 @@ class PodLoader:
         types: Iterable[type] = (),
         threads: int = 0,
         workers: int = 1,
+        prefetch_rows: int = 1024,
         progress: Progress | None = None,
     ) -> None:
         check_pod_name(pod_name)
@@ -87,6 +92,10 @@ class PodLoader:
             raise ValueError(f"threads is 0 (one call at a time) or more, not {threads}")
         if workers < 1:
             raise ValueError(f"workers is 1 or more, not {workers}")
+        if not 0 <= prefetch_rows <= MAX_PREFETCH_ROWS:
+            raise ValueError(
+                f"prefetch_rows is between 0 (none) and {MAX_PREFETCH_ROWS}, not {prefetch_rows}"
+            )
         self.pod_name = pod_name
         self.namespace = namespace
         self.timeout = timeout
@@ -101,6 +110,7 @@ class PodLoader:
         self._environment_variables = dict(environment_variables or {})
         self._types = tuple(types)
         self._threads = threads
+        self._prefetch_rows = prefetch_rows
         self._progress = progress
         self._sessions: list[Session | None] = [None] * workers
         self._starting = RLock()
@@ -111,8 +121,21 @@ class PodLoader:
 
     @property
     def folder(self) -> PodFolder:
-        """The pod's folder. Raises PodNotFoundError if there is none yet."""
-        return find_pod_folder(self.pod_name, pods_directory=self._pods_directory)
+        """The pod's folder: the project's own, else of a connector that comes with pypods.
+
+        Raises PodNotFoundError if there is none yet.
+        """
+        from pypods.errors import PodNotFoundError
+
+        try:
+            return find_pod_folder(self.pod_name, pods_directory=self._pods_directory)
+        except PodNotFoundError:
+            from pypods.pods.shipped import find_shipped_pod
+
+            shipped = find_shipped_pod(self.pod_name)
+            if shipped is None:
+                raise
+            return shipped
 
     @property
     def state(self) -> str:
@@ -248,10 +271,14 @@ class PodLoader:
         """
         if self.pod is None:
             self.load_pod()
-        one = _OneWorker(self, self._least_busy())
+        one = OneWorker(self, self._least_busy())
         pod = Pod(one)
         pod._pypods_set_offer(one.session().functions)
         yield pod
+
+    def one_worker(self) -> PodLoader | OneWorker:
+        """Return the source of one worker's sessions: of several workers the least busy now."""
+        return self if len(self._sessions) == 1 else OneWorker(self, self._least_busy())
 
     def _start(self, pod: Pod, index: int) -> Session:
         environment = self._prepare()
@@ -261,7 +288,7 @@ class PodLoader:
 
         session = start_session(
             self.pod_name,
-            self.folder.path,
+            self._code(),
             environment.python,
             timeout=self._start_timeout,
             max_frame_bytes=self._max_frame_bytes,
@@ -278,8 +305,13 @@ class PodLoader:
         self._finalizers[index] = weakref.finalize(self, session.stop)
         self._sessions[index] = session
         session.timeout = self.timeout
+        session.prefetch_rows = self._prefetch_rows
         pod._pypods_set_offer(session.functions)
         return session
+
+    def _code(self) -> str:
+        """Return what the worker imports: the pod's folder, for its ``pod.py``."""
+        return os.fspath(self.folder.path)
 
     def _prepare(self) -> Environment:
         """Return a whole environment, making the pod's folder and the environment if needed."""
@@ -303,18 +335,18 @@ class PodLoader:
                 finalizer.detach()
 
 
-class _OneWorker:
+class OneWorker:
     """What a pod needs of its loader, for one of the loader's workers."""
 
     def __init__(self, loader: PodLoader, index: int) -> None:
-        self._loader = loader
+        self.loader = loader
         self._index = index
         self.pod_name = loader.pod_name
         self.timeout = loader.timeout
 
     def session(self) -> Session:
         """Return the worker's session, started anew if it died."""
-        return self._loader.session_at(self._index)
+        return self.loader.session_at(self._index)
 
     @property
     def state(self) -> str:
@@ -324,7 +356,7 @@ class _OneWorker:
     @property
     def pid(self) -> int | None:
         """The worker's process id, None if it does not run."""
-        session = self._loader._sessions[self._index]
+        session = self.loader._sessions[self._index]
         return None if session is None or session.has_died() else session.pid
 
 

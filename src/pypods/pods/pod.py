@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from pypods.pods.description import FunctionDescription
     from pypods.pods.futures import LoopInbox, PodFuture
+    from pypods.pods.imports import PodImports
     from pypods.pods.session import Session
 
 __all__ = ["Pod", "PodFunction", "describe"]
@@ -40,7 +41,7 @@ class Pod:
     """A loaded pod: what it offers are attributes: its functions, classes, modules, constants.
 
     Every other attribute begins with an underscore, so that a pod may offer any name; but for
-    ``import_module``, which gives way to a function of that name only.
+    ``import_module`` and ``imports``, which give way to a function of that name only.
     """
 
     def __init__(self, source: SessionSource) -> None:
@@ -76,6 +77,16 @@ class Pod:
         A function of this name that the pod offers comes first.
         """
         return self._pypods_source.session().import_module(name)
+
+    def imports(self, *names: str, shadow: bool = False) -> PodImports:
+        """Let ``import`` of these names give the pod's modules, until the result is undone.
+
+        ``with`` undoes it. More and errors: ``pypods.install_imports``. A function of this name
+        that the pod offers comes first.
+        """
+        from pypods.pods.imports import install_imports
+
+        return install_imports(*names, pod=self, shadow=shadow)
 
     def __dir__(self) -> list[str]:
         source = self._pypods_source
@@ -119,17 +130,30 @@ class PodFunction:
         try:
             session = source.session()
             return session.call(self._head, args, kwargs, timeout)
-        except PodDiedError as exc:
-            if exc.delivered:
-                raise
-        except ValueTransferError:
-            home = self._home(args, kwargs)
-            if home is None or home is session:
-                raise
-            # The other worker has not seen the call.
-            return home.call(self._head, args, kwargs, timeout)
-        # The pod had ended before: it has not seen the call, so this is no replay of it.
-        return source.session().call(self._head, args, kwargs, timeout)
+        except (PodDiedError, ValueTransferError) as exc:
+            session = self._another(exc, session, args, kwargs)
+        return session.call(self._head, args, kwargs, timeout)
+
+    def _another(
+        self,
+        error: PodDiedError | ValueTransferError,
+        session: Session | None,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+    ) -> Session:
+        """Return the session for a call that no pod has seen yet; raise the error if one may have.
+
+        That is the next one where the pod had ended before, so this is no replay; or of several
+        workers the one in which an argument lives.
+        """
+        if isinstance(error, PodDiedError):
+            if error.delivered:
+                raise error
+            return self._source.session()
+        home = self._home(args, kwargs)
+        if home is None or home is session:
+            raise error
+        return home
 
     def _home(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Session | None:
         """Return the worker in which an argument lives, of several workers of this one pod."""
@@ -158,15 +182,9 @@ class PodFunction:
         try:
             session = self._source.session()
             return session.submit(self._head, args, kwargs, timeout, inbox)
-        except PodDiedError as exc:
-            if exc.delivered:
-                raise
-        except ValueTransferError:
-            home = self._home(args, kwargs)
-            if home is None or home is session:
-                raise
-            return home.submit(self._head, args, kwargs, timeout, inbox)
-        return self._source.session().submit(self._head, args, kwargs, timeout, inbox)
+        except (PodDiedError, ValueTransferError) as exc:
+            session = self._another(exc, session, args, kwargs)
+        return session.submit(self._head, args, kwargs, timeout, inbox)
 
     async def aio(self, /, *args: Any, **kwargs: Any) -> Any:
         """Call the function and await its result, under asyncio; errors as of a call.

@@ -83,7 +83,12 @@ class Method:
     def __get__(self, instance: Any, owner: Any) -> PodMethod:
         if instance is None:
             return PodMethod(owner._pypods_books, owner._pypods_path, self._name, owner)
-        method: PodMethod = instance._pypods_method(self._name)
+        rows = instance._pypods_rows
+        method: PodMethod = (
+            instance._pypods_method(self._name)
+            if rows is None
+            else instance._pypods_cursor_method(rows, self._name, instance)
+        )
         return method
 
 
@@ -157,7 +162,7 @@ class PodObjectType(type):  # noqa: D101 - a docstring would be that of its clas
         return PodMethod(cls._pypods_books, cls._pypods_path, name, cls)
 
     def __getattr__(cls, name: str) -> Any:
-        if cls._pypods_books is None or _is_the_languages(name):
+        if cls._pypods_books is None or is_the_languages(name):
             raise AttributeError(name)
         return cls._pypods_of_class("=" + name)()
 
@@ -214,13 +219,10 @@ class PodObjectType(type):  # noqa: D101 - a docstring would be that of its clas
         )
 
 
-class PodObject(metaclass=PodObjectType):  # noqa: D101 - see Doc
-    __slots__ = ("__weakref__", "_pypods_count", "_pypods_mirrors", "_pypods_number")
-    __doc__: Any = Doc()
-    __signature__ = _Signature()
-    _pypods_books: Any = None
-    _pypods_path = ""
-    _pypods_checks = False
+class _InPod:
+    """What a proxy of an object and one of a module have in common."""
+
+    __slots__ = ()
     _pypods_count: int
     _pypods_mirrors: Mirrors
     _pypods_number: int
@@ -228,28 +230,8 @@ class PodObject(metaclass=PodObjectType):  # noqa: D101 - see Doc
     def _pypods_method(self, name: str) -> PodMethod:
         return PodMethod(self._pypods_mirrors, f"#{self._pypods_number}", name, self)
 
-    def __getattr__(self, name: str) -> Any:
-        if name[:1] == "_" and _is_the_languages(name):
-            raise AttributeError(name)
-        return self._pypods_mirrors.use(f"#{self._pypods_number}.={name}")
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        self._pypods_method("__setattr__")(name, value)
-
-    def __delattr__(self, name: str) -> None:
-        self._pypods_method("__delattr__")(name)
-
     def __dir__(self) -> list[str]:
         return list(self._pypods_method("__dir__")())
-
-    def __repr__(self) -> str:
-        pod_name = self._pypods_mirrors.pod_name
-        try:
-            text = str(self._pypods_method("__repr__")())
-        except PodError as exc:
-            cls = type(self)
-            text = f"{cls.__module__}.{cls.__qualname__} ({type(exc).__name__})"
-        return f"<{text.removeprefix('<').removesuffix('>')} in pod '{pod_name}'>"
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         raise TypeError(f"{self!r} cannot be copied or pickled: it lives in its pod")
@@ -262,7 +244,53 @@ class PodObject(metaclass=PodObjectType):  # noqa: D101 - see Doc
             return
 
 
-class PodModule(ModuleType):  # noqa: D101 - see the property
+class PodObject(_InPod, metaclass=PodObjectType):  # noqa: D101 - see Doc
+    __slots__ = (
+        "__weakref__",
+        "_pypods_count",
+        "_pypods_mirrors",
+        "_pypods_number",
+        "_pypods_rows",
+    )
+    __doc__: Any = Doc()
+    __signature__ = _Signature()
+    _pypods_books: Any = None
+    _pypods_path = ""
+    _pypods_checks = False
+    #: Of a cursor's class: the methods by which rows come, and of which one may replace another.
+    _pypods_ways: frozenset[str] = frozenset()
+    #: Of a cursor's class: what makes its methods.
+    _pypods_cursor_method: Any = None
+
+    def __getattr__(self, name: str) -> Any:
+        if name[:1] == "_" and is_the_languages(name):
+            raise AttributeError(name)
+        rows = self._pypods_rows
+        if rows is not None:
+            return rows.attribute(name)
+        return self._pypods_mirrors.use(f"#{self._pypods_number}.={name}")
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        rows = self._pypods_rows
+        if rows is not None:
+            rows.set_attribute(name, value)
+            return
+        self._pypods_method("__setattr__")(name, value)
+
+    def __delattr__(self, name: str) -> None:
+        self._pypods_method("__delattr__")(name)
+
+    def __repr__(self) -> str:
+        pod_name = self._pypods_mirrors.pod_name
+        try:
+            text = str(self._pypods_method("__repr__")())
+        except PodError as exc:
+            cls = type(self)
+            text = f"{cls.__module__}.{cls.__qualname__} ({type(exc).__name__})"
+        return f"<{text.removeprefix('<').removesuffix('>')} in pod '{pod_name}'>"
+
+
+class PodModule(_InPod, ModuleType):  # noqa: D101 - see the property
     # A module that is imported in a pod; what it has is asked of the pod when it is used.
 
     def __init__(self, mirrors: Mirrors, number: int, name: str) -> None:
@@ -271,15 +299,12 @@ class PodModule(ModuleType):  # noqa: D101 - see the property
             vars(self).pop(unknown, None)
         vars(self).update(_pypods_mirrors=mirrors, _pypods_number=number, _pypods_count=1)
 
-    def _pypods_method(self, name: str) -> PodMethod:
-        return PodMethod(self._pypods_mirrors, f"#{self._pypods_number}", name, self)
-
     @property
     def __doc__(self) -> str | None:  # type: ignore[override]
         return _doc_of(self._pypods_method)
 
     def __getattr__(self, name: str) -> Any:
-        if _is_the_languages(name):
+        if is_the_languages(name):
             raise AttributeError(f"module {self.__name__!r} of a pod has no attribute {name!r}")
         value = self._pypods_method("=" + name)()
         if isinstance(value, (PodModule, type)) or _is_function(value):
@@ -297,24 +322,12 @@ class PodModule(ModuleType):  # noqa: D101 - see the property
         self._pypods_method("__delattr__")(name)
         vars(self).pop(name, None)
 
-    def __dir__(self) -> list[str]:
-        return list(self._pypods_method("__dir__")())
-
     def __repr__(self) -> str:
         mirrors = self._pypods_mirrors
         return f"<module '{self.__name__}' in pod '{mirrors.pod_name}' {mirrors.state}>"
 
-    def __reduce_ex__(self, protocol: Any) -> Any:
-        raise TypeError(f"{self!r} cannot be copied or pickled: it lives in its pod")
 
-    def __del__(self) -> None:
-        try:
-            self._pypods_mirrors.dropped.append((self._pypods_number, self._pypods_count))
-        except Exception:  # noqa: BLE001 - it was never finished, or everything ends
-            return
-
-
-def _is_the_languages(name: str) -> bool:
+def is_the_languages(name: str) -> bool:
     return name.startswith("_pypods_") or (
         name.startswith("__") and name.endswith("__") and name not in _ASKED
     )

@@ -9,11 +9,12 @@ from __future__ import annotations
 import re
 import weakref
 from collections import deque
-from struct import Struct
 from threading import RLock
 from typing import TYPE_CHECKING, Any
 
 from pypods.errors import PodCallError, PodDiedError, ProtocolError, ValueTransferError
+from pypods.pods.cursor_proxies import WAYS, CursorMethod, rows_of, special_of_cursor
+from pypods.pods.cursors import CursorRows
 from pypods.pods.proxies import (
     FUNCTION_CLASSES,
     SPECIAL,
@@ -26,7 +27,7 @@ from pypods.pods.proxies import (
     PodObjectType,
 )
 from pypods.wire.documents import encode_document
-from pypods.wire.envelopes import call_head
+from pypods.wire.envelopes import DROP, call_head
 from pypods.wire.remote_errors import mirrored_error_class
 
 if TYPE_CHECKING:
@@ -36,8 +37,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Mirrors", "home_of"]
 
-#: How a reference that nobody holds any more is packed: its number, how often it was received.
-DROP = Struct("<QQ")
 #: What one class may have, and one worker.
 MAX_NAMES = 20_000
 MAX_CLASSES = 100_000
@@ -142,6 +141,9 @@ class Mirrors:
             object.__setattr__(value, "_pypods_mirrors", self)
             object.__setattr__(value, "_pypods_number", number)
             object.__setattr__(value, "_pypods_count", 1)
+            ways = cls._pypods_ways
+            rows = CursorRows(self, number, self._session.prefetch_rows) if ways else None
+            object.__setattr__(value, "_pypods_rows", rows)
         self._objects[number] = value
         return value
 
@@ -200,6 +202,12 @@ class Mirrors:
             if each in SPECIAL:
                 namespace[each] = SPECIAL[each]
         proxies = tuple(base for base in known if isinstance(base, PodObjectType))
+        ways = namespace["_pypods_ways"] = WAYS.intersection(_names(description, "rows"))
+        if ways:
+            namespace["_pypods_cursor_method"] = staticmethod(CursorMethod)
+            for each in SPECIAL:
+                if each in namespace or _has(proxies, each):
+                    namespace[each] = special_of_cursor(each)
         self._classes[number] = _make_class(PodObjectType, name, proxies, PodObject, namespace)
 
     def _error_class(
@@ -225,8 +233,11 @@ class Mirrors:
         Raises ValueTransferError for one of another pod, or of a worker that has ended.
         """
         cls = type(value)
-        if cls is PodModule or type(cls) is PodObjectType:
+        if type(cls) is PodObjectType or issubclass(cls, PodModule):
             self._check(value._pypods_mirrors)
+            rows = self.unread_rows(value)
+            if rows is not None:
+                raise ValueTransferError(rows.why_not())
             return b"O", {"ref": value._pypods_number}
         if issubclass(cls, type):
             path = vars(value).get("_pypods_path", "")
@@ -234,6 +245,12 @@ class Mirrors:
                 self._check(vars(value)["_pypods_books"])
                 return b"O", {"type": int(path[2:])}
         return None
+
+    @staticmethod
+    def unread_rows(value: Any) -> CursorRows | None:
+        """Return the rows that were read ahead of a cursor, None for anything else."""
+        rows = rows_of(value) if type(type(value)) is PodObjectType else None
+        return rows if rows is not None and rows.unread else None
 
     def _check(self, owner: Mirrors) -> None:
         if owner is not self:
@@ -258,9 +275,14 @@ class Mirrors:
 def home_of(values: Iterable[Any]) -> Session | None:
     """Return the session in which the first reference among some arguments lives, or None."""
     for value in values:
-        if type(value) is PodModule or type(type(value)) is PodObjectType:
+        if type(type(value)) is PodObjectType or isinstance(value, PodModule):
             return value._pypods_mirrors.session()  # type: ignore[no-any-return]
     return None
+
+
+def _has(classes: tuple[type, ...], name: str) -> bool:
+    """Whether instances of one of some classes have a special method."""
+    return any(name in vars(base) for cls in classes for base in cls.__mro__[:-1])
 
 
 def _make_class(
@@ -281,7 +303,7 @@ def _text(value: Any) -> str:
 
 
 def _names(description: dict[str, Any], key: str) -> list[str]:
-    names = description.get(key)
+    names = description.get(key, [] if key == "rows" else None)
     if type(names) is not list or len(names) > MAX_NAMES:
         raise ProtocolError(f"a class without a list of {key}, or with too many")
     if any(type(name) is not str for name in names):

@@ -1,13 +1,14 @@
-"""The inline metadata at the top of pod.py (PEP 723); the file is read and never run."""
+"""The inline metadata at the top of a file (PEP 723); the file is read and never run."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from pypods.errors import PodEnvironmentError
 from pypods.pods.folder import PodFolder
 
-__all__ = ["ScriptBlock", "read_script_block"]
+__all__ = ["ScriptBlock", "read_file_block", "read_script_block"]
 
 # The regular expression of the standard, as it stands there.
 # https://packaging.python.org/en/latest/specifications/inline-script-metadata/
@@ -27,8 +28,13 @@ def read_script_block(folder: PodFolder) -> ScriptBlock:
 
     Raises `PodEnvironmentError` if there are two blocks, or one that cannot be read.
     """
+    return read_file_block(folder.pod_file, folder.name)
+
+
+def read_file_block(file: Path, pod_name: str) -> ScriptBlock:
+    """Return what the block in a pod's file asks for; errors as of `read_script_block`."""
     try:
-        source = folder.pod_file.read_bytes()
+        source = file.read_bytes()
     except FileNotFoundError:
         return ScriptBlock()
     # Without the marker there is nothing to import tomllib for.
@@ -41,11 +47,11 @@ def read_script_block(folder: PodFolder) -> ScriptBlock:
     if not blocks:
         return ScriptBlock()
     if len(blocks) > 1:
-        raise _unreadable(folder, "there are two of them; keep one")
-    return _read_content(folder, blocks[0]["content"])
+        raise _unreadable(file, pod_name, "there are two of them; keep one")
+    return _read_content(file, pod_name, blocks[0]["content"])
 
 
-def _read_content(folder: PodFolder, content: str) -> ScriptBlock:
+def _read_content(file: Path, pod_name: str, content: str) -> ScriptBlock:
     import tomllib
 
     lines = content.splitlines(keepends=True)
@@ -53,17 +59,17 @@ def _read_content(folder: PodFolder, content: str) -> ScriptBlock:
     try:
         block = tomllib.loads(toml)
     except tomllib.TOMLDecodeError as exc:
-        raise _unreadable(folder, f"{exc}; correct it") from exc
+        raise _unreadable(file, pod_name, f"{exc}; correct it") from exc
     requires_python = block.get("requires-python")
     if requires_python is not None and not isinstance(requires_python, str):
-        raise _unreadable(folder, 'requires-python is no text; write it as ">=3.9"')
+        raise _unreadable(file, pod_name, 'requires-python is no text; write it as ">=3.9"')
     dependencies = block.get("dependencies", [])
     if not isinstance(dependencies, list) or not all(isinstance(d, str) for d in dependencies):
-        raise _unreadable(folder, 'dependencies is no list of texts; write it as ["six>=1.16"]')
+        raise _unreadable(
+            file, pod_name, 'dependencies is no list of texts; write it as ["six>=1.16"]'
+        )
     return ScriptBlock(requires_python, tuple(dependencies))
 
 
-def _unreadable(folder: PodFolder, reason: str) -> PodEnvironmentError:
-    return PodEnvironmentError(
-        f'pod "{folder.name}": the "# /// script" block in {folder.pod_file}: {reason}'
-    )
+def _unreadable(file: Path, pod_name: str, reason: str) -> PodEnvironmentError:
+    return PodEnvironmentError(f'pod "{pod_name}": the "# /// script" block in {file}: {reason}')

@@ -35,24 +35,30 @@ from pypods.wire.documents import KIND_SUBTYPE, encode_in_pieces
 from pypods.wire.documents import encode_document as encode_in_standard_library
 from pypods.wire.envelopes import (
     NO_ARGUMENTS,
+    NO_SCALAR,
     NONE_RESULT_TAIL,
     RESULT_HEAD,
     TAIL_START,
     call_frame,
     is_reply,
     numbered_frame,
+    scalar_result,
     within_call,
 )
 from pypods.wire.messages import (
+    Define,
     Failure,
+    Forget,
     Hello,
     Log,
     Message,
     Release,
     Result,
     message_from_document,
+    message_to_document,
 )
 from pypods.wire.remote_errors import error_from_document
+from pypods.wire.undecoded import FUNCTION_MARK
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,6 +74,8 @@ __all__ = ["Session"]
 #: In every frame with a stream: the binary's subtype and the kind.
 STREAM_MARK = bytes([KIND_SUBTYPE]) + b"G"
 REFERENCE_MARK = bytes([KIND_SUBTYPE]) + b"O"
+#: Rows that are read ahead of a program that takes one after the other.
+DEFAULT_PREFETCH_ROWS = 1024
 #: How long an interrupted call may take to yield before its pod is stopped.
 INTERRUPT_GRACE_SECONDS = 2.0
 #: How often it is looked at meanwhile whether it is this call that keeps the pod busy.
@@ -117,10 +125,17 @@ class Session:
         self.timeout: float | None = None
         self.names: list[str] = []
         self._offered: dict[str, Any] = {}
+        self._definitions: dict[str, Define] = {}
+        self._defining = Lock()
         if isinstance(codec.classes, HostClasses):
             codec.classes.open_stream = self._handles.open_stream
             codec.classes.open_reference = self.mirrors.take
+            codec.classes.take_function = self._handles.functions.take
         self._next_number = count(1).__next__
+        #: The request that began or ended last: what is known of a cursor holds until then.
+        self.latest = 0
+        #: How many rows of a cursor are read ahead at the most; the loader's.
+        self.prefetch_rows = DEFAULT_PREFETCH_ROWS
         self._futures: FutureCalls | None = None
         self._making_futures = Lock()
         self._ended = False
@@ -175,11 +190,29 @@ class Session:
         ``head`` is the function's ``call_head``; ``timeout`` in seconds. Raises PodCallError (the
         function raised), PodDiedError, PodTimeoutError, ProtocolError, ValueTransferError.
         """
-        number = self._next_number()
-        if args or kwargs or self._handles.answering:
-            frame = self._call_frame(number, head, args, kwargs)
-            return self._request(number, frame, timeout, self._handles.exports_of(number))
-        return self._request(number, call_frame(number, head), timeout, None)
+        self.latest = number = self._next_number()
+        try:
+            if args or kwargs or self._handles.answering:
+                frame = self._call_frame(number, head, args, kwargs)
+                return self._request(number, frame, timeout, self._handles.exports_of(number))
+            return self._request(number, call_frame(number, head), timeout, None)
+        finally:
+            self.latest = number
+
+    def use_cursor(
+        self,
+        head: bytes,
+        args: tuple[Any, ...],
+        timeout: float | None = None,
+        kwargs: dict[str, Any] | None = None,
+    ) -> tuple[int, Any]:
+        """Do the same for a cursor's own books; return the request's number too.
+
+        As long as ``latest`` is that number, nothing else was asked of the pod since.
+        """
+        self.latest = number = self._next_number()
+        frame = self._call_frame(number, head, args, kwargs or {})
+        return number, self._request(number, frame, timeout, self._handles.exports_of(number))
 
     def _call_frame(
         self, number: int, head: bytes, args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -193,20 +226,24 @@ class Session:
             arguments = within_call(arguments or NO_ARGUMENTS, parent)
         return self._checked(number, call_frame(number, head, arguments))
 
-    def answer_frame(self, number: int, document: dict[str, Any]) -> bytes:
-        """Return the frame that answers what the pod asked. Raises ValueTransferError."""
-        encode_context.export = self.mirrors.export
+    def pack(self, document: dict[str, Any], export: Callable[[Any], Any]) -> BytesOrPieces:
+        """Return the bytes of a document, large binaries in blocks; ``export`` as encoding asks.
+
+        Raises ValueTransferError.
+        """
+        encode_context.export = export
         try:
             if self.shared is None:
-                encoded = encode_in_pieces(document)
-            else:
-                encoded = self.shared.pack(encode_in_pieces, document)
+                return encode_in_pieces(document)
+            return self.shared.pack(encode_in_pieces, document)
         finally:
             encode_context.export = None
-        frame = numbered_frame(number, encoded)
+
+    def answer_frame(self, number: int, document: dict[str, Any]) -> bytes:
+        """Return the frame that answers what the pod asked. Raises ValueTransferError."""
+        frame = numbered_frame(number, self._handles.encode_answer(number, document))
         if len(frame) > self._max_frame_bytes:
-            if self.shared is not None:
-                self.shared.take_back(frame)
+            self._take_back(frame)
             raise ValueTransferError(
                 f"takes {len(frame)} bytes, more than max_frame_bytes={self._max_frame_bytes}",
                 "value",
@@ -216,14 +253,40 @@ class Session:
     def _checked(self, number: int, frame: bytes) -> bytes:
         if len(frame) > self._max_frame_bytes:
             self._handles.forget_call(number)
-            if self.shared is not None:
-                self.shared.take_back(frame)
+            self._take_back(frame)
             raise ValueTransferError(
                 f"the arguments take {len(frame)} bytes, more than "
                 f"max_frame_bytes={self._max_frame_bytes}; "
                 "send less at once or raise max_frame_bytes or max_shared_bytes"
             )
         return frame
+
+    def _take_back(self, unsent: bytes) -> None:
+        """Undo what frames that were never sent have lent and given back."""
+        if self.shared is not None:
+            self.shared.take_back(unsent)
+        self._handles.take_back(unsent)
+
+    def define(self, definition: Define) -> None:
+        """Let the pod have a function by this name, before the next call; sent once.
+
+        A pod that has ended is told nothing: the call finds that out.
+        """
+        if self._definitions.get(definition.name) is definition:
+            return
+        with self._defining:
+            if self._definitions.get(definition.name) is definition:
+                return
+            frame = encode_in_standard_library(message_to_document(definition))
+            if len(frame) > self._max_frame_bytes:
+                raise ValueTransferError(
+                    f"its source and what it uses take {len(frame)} bytes, more than "
+                    f"max_frame_bytes={self._max_frame_bytes}; pass large values as arguments",
+                    definition.name,
+                )
+            with contextlib.suppress(EndOfPipeError):
+                self._connection.answer(frame)
+                self._definitions[definition.name] = definition
 
     def describe(
         self, name: str | None = None, timeout: float | None = None
@@ -304,13 +367,14 @@ class Session:
                 futures = self._futures = self._futures or FutureCalls(self)
         future = futures.open(number, timeout, convert)
         future.inbox = inbox
+        self.latest = number
         on_reply = partial(futures.take_in, future)
         frame = self._with_releases(frame)
         try:
             self._connection.begin(number, frame, None, on_reply)
         except BaseException as exc:  # noqa: BLE001 - each settles the future
-            if self.shared is not None and isinstance(exc, NeverSentError):
-                self.shared.take_back(frame)
+            if isinstance(exc, NeverSentError):
+                self._take_back(frame)
             error = self.broken(exc) if isinstance(exc, EndOfPipeError | ProtocolError) else exc
             on_reply(None, error)
             raise error from None
@@ -321,14 +385,16 @@ class Session:
     ) -> Any:
         """Return the value of a future's reply, or raise what it ends with."""
         exports = self._handles.exports_of(number)
+        self.latest = number
         try:
             if reply is not None:
-                return self._value_of(reply, exports, timeout)
+                return self._value_of(number, reply, exports, timeout)
             if isinstance(error, EndOfPipeError | ProtocolError | ValueTransferError):
                 raise self.broken(error) from None
             assert error is not None
             raise error
         finally:
+            self._handles.raised.pop(number, None)
             if exports is not None:
                 self._handles.call_ended(exports)
 
@@ -371,7 +437,7 @@ class Session:
 
     def begin(self, document: BytesOrPieces) -> int:
         """Send an encoded request without waiting; return its number, for ``finish``."""
-        number = self._next_number()
+        self.latest = number = self._next_number()
         parent = self._handles.parent()
         if parent is not None:
             document = within_call(document, parent)
@@ -388,7 +454,8 @@ class Session:
             reply = self._answer_until_reply(number, reply, deadline)
         except BaseException as exc:  # noqa: BLE001 - each is seen to
             raise self._translated(exc, number, timeout) from None
-        return self._value_of(reply, None, timeout), len(reply)
+        self.latest = number
+        return self._value_of(number, reply, None, timeout), len(reply)
 
     def _request(
         self, number: int, frame: bytes, timeout: float | None, exports: CallExports | None = None
@@ -410,22 +477,21 @@ class Session:
         except BaseException as exc:  # noqa: BLE001 - each is seen to
             if exports is not None:
                 self._handles.call_ended(exports)
-            if (
-                shared is not None
-                and isinstance(exc, DeadlineError | NeverSentError)
-                and not self._connection.is_waited_for(number)
-            ):
-                shared.take_back(frame)  # Nothing of it was sent.
+            if isinstance(
+                exc, DeadlineError | NeverSentError
+            ) and not self._connection.is_waited_for(number):
+                self._take_back(frame)  # Nothing of it was sent.
             raise self._translated(exc, number, timeout) from None
         if exports is None:
-            return self._value_of(reply, None, timeout)
+            return self._value_of(number, reply, None, timeout)
         try:
-            return self._value_of(reply, exports, timeout)
+            return self._value_of(number, reply, exports, timeout)
         finally:
             self._handles.call_ended(exports)
 
     def _translated(self, exc: BaseException, number: int, timeout: float | None) -> BaseException:
         """See to a request that did not end by itself, and return what its caller is told."""
+        self._handles.raised.pop(number, None)
         if isinstance(exc, DeadlineError):
             return self.timed_out(number, timeout)
         if isinstance(exc, EndOfPipeError | ProtocolError | ValueTransferError):
@@ -443,14 +509,21 @@ class Session:
             try:
                 self._connection.answer(answer, deadline)
             except DeadlineError as exc:
-                if self.shared is not None and not exc.begun:
-                    self.shared.take_back(answer)
+                if not exc.begun:
+                    self._take_back(answer)
                 raise
             frame = self._connection.wait(number, deadline)
         return frame
 
-    def _value_of(self, reply: bytes, exports: CallExports | None, timeout: float | None) -> Any:
+    def _value_of(
+        self, number: int, reply: bytes, exports: CallExports | None, timeout: float | None
+    ) -> Any:
         """Return the value of a reply, or raise what it says the call raised."""
+        raised = self._handles.raised
+        cause = raised.pop(number, None) if raised else None
+        scalar = scalar_result(reply)
+        if scalar is not NO_SCALAR:
+            return scalar
         try:
             document = self._handles.decode_reply(reply, exports, timeout)
             if reply.startswith(RESULT_HEAD, TAIL_START) and "value" in document:
@@ -469,9 +542,9 @@ class Session:
             raise
         if error.type_name == "pypods.errors.ValueTransferError":
             raise ValueTransferError(error.text)
-        if exports is not None and error.type_name.startswith("pypods.errors."):
+        if cause is not None and error.type_name.startswith("pypods.errors."):
             # It went through the pod and came back: the one raised here says more.
-            error.__cause__ = exports.error
+            error.__cause__ = cause
         raise error
 
     def error_of(self, failure: Failure) -> PodCallError:
@@ -489,9 +562,14 @@ class Session:
     def _take_in(self, frame: bytes) -> None:
         if self.shared is not None and self.shared.take_release(frame):
             return
+        if self._handles.functions.take_forget(frame):
+            return
         message = message_from_document(self.codec.decode(frame))
         if isinstance(message, Release) and self.shared is not None:
             self.shared.release(message.blocks)
+            return
+        if isinstance(message, Forget):
+            self._handles.functions.forget(message.counts)
             return
         if not isinstance(message, Log):
             raise ProtocolError(f"a {message.kind} that nobody asked for")
@@ -499,9 +577,9 @@ class Session:
 
     def _drop(self, reply: bytes) -> None:
         """Let go of a reply that nobody waits for any more."""
-        if STREAM_MARK in reply or REFERENCE_MARK in reply:
+        if STREAM_MARK in reply or REFERENCE_MARK in reply or FUNCTION_MARK in reply:
             # As an object that nobody holds, a stream closes its generator in the pod, and a
-            # reference lets its object go.
+            # reference lets its object go; a function that came back is counted.
             with contextlib.suppress(ProtocolError, ValueTransferError):
                 self._handles.decode_reply(reply, None, None)
                 return
@@ -649,6 +727,7 @@ class Session:
                     self._pipes.close()
             if self.shared is not None:
                 self.shared.close()
+            self._handles.functions.close()
             self._last_words = self._output.last_lines()
             self._is_over = True
             if self._futures is not None:

@@ -34,7 +34,7 @@ __all__ = ["start_session"]
 
 def start_session(
     pod_name: str,
-    folder: Path,
+    folder: str | Path,
     python: Path,
     *,
     timeout: float | None = None,
@@ -47,11 +47,13 @@ def start_session(
 ) -> Session:
     """Launch a pod's interpreter and wait until its ``pod.py`` is imported.
 
+    ``folder`` may be the path of a file in place of ``pod.py``, or "" where there is no code yet.
     ``timeout`` in seconds; ``max_shared_bytes`` is the size of the memory shared in each direction.
     Raises PodStartError (with the pod's own traceback where its code raised), PodTimeoutError or
     ProtocolError; nothing runs then.
     """
     output = PodOutput(pod_name)
+    file_name = Path(folder).name if str(folder).endswith(".py") else "pod.py"
     shared = share_memory(
         max_shared_bytes, max_frame_bytes=max_frame_bytes, writable=writable_arrays
     )
@@ -101,7 +103,7 @@ def start_session(
     except PodCallError as exc:
         session.kill()
         raise PodStartError(
-            f'pod "{pod_name}" cannot import its pod.py: '
+            f'pod "{pod_name}" cannot import its {file_name}: '
             f"{exc.type_name}: {exc.text}\n{exc.remote_traceback.rstrip()}"
         ) from exc
     except (ProtocolError, ValueTransferError) as exc:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import weakref
 from collections import deque
 from collections.abc import AsyncIterator, Iterator
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from pypods.errors import PodError, ProtocolError
 
@@ -18,8 +18,12 @@ __all__ = ["Stream"]
 MAX_BATCH_ITEMS = 1024
 #: A batch of more bytes than this is followed by a smaller one.
 MAX_BATCH_BYTES = 512 * 1024
-#: From this many items on the next batch is asked for before it is needed.
+#: From this many items on batches are asked for before they are needed: two where the pod takes
+#: requests in turns, so that it goes on while one is on its way.
 PREFETCH_ITEMS = 16
+MAX_AHEAD = 2
+
+_Item_co = TypeVar("_Item_co", covariant=True)
 
 
 class StreamSource(Protocol):
@@ -34,8 +38,11 @@ class StreamSource(Protocol):
     def stream_error(self, document: dict[str, Any]) -> BaseException:
         """Return the exception that ended a stream."""
 
-    def close_stream(self, stream: int, pending: int, timeout: float | None) -> None:
-        """Close the generator and wait for it."""
+    def give_up(self, pending: list[int]) -> None:
+        """Note that nobody waits for these requests any more; sends nothing by itself."""
+
+    def close_stream(self, stream: int, pending: list[int], timeout: float | None) -> None:
+        """Close the generator, after the requests under way, and wait for it."""
 
     def drop_stream(self, stream: int, pending: list[int], exports: Any) -> None:
         """Note that nobody holds the stream any more; sends nothing by itself."""
@@ -44,7 +51,7 @@ class StreamSource(Protocol):
         """Let go of what the stream's call passed."""
 
 
-class Stream(Iterator[Any], AsyncIterator[Any]):
+class Stream(Iterator[_Item_co], AsyncIterator[_Item_co]):
     """Iterates over what a generator in a pod yields; ``async for`` works too.
 
     The generator runs when items are asked for, in batches that grow with its speed, so one that
@@ -59,25 +66,27 @@ class Stream(Iterator[Any], AsyncIterator[Any]):
         name: str,
         timeout: float | None = None,
         exports: Any = None,
+        ahead: int = 1,
     ) -> None:
+        self._ahead = min(ahead, MAX_AHEAD)
         self._source = source
         self._stream = stream
         self._name = name
         self._timeout = timeout
         self._exports = exports
-        self._items: deque[Any] = deque()
+        self._items: deque[_Item_co] = deque()
         self._count = 1
         self._done = False
         self._error: BaseException | None = None
-        #: The request under way, in a list that outlives this object for the finalizer.
+        #: The requests under way, in a list that outlives this object for the finalizer.
         self._pending: list[int] = []
         self._finalizer = weakref.finalize(self, source.drop_stream, stream, self._pending, exports)
         self._finalizer.atexit = False
 
-    def __iter__(self) -> Stream:
+    def __iter__(self) -> Stream[_Item_co]:
         return self
 
-    def __next__(self) -> Any:
+    def __next__(self) -> _Item_co:
         while not self._items:
             if self._error is not None:
                 error, self._error = self._error, None
@@ -88,15 +97,17 @@ class Stream(Iterator[Any], AsyncIterator[Any]):
         return self._items.popleft()
 
     def _fill(self) -> None:
-        """Wait for the next batch; ask for the one after it if the generator is quick."""
+        """Wait for the next batch; ask for those after it if the generator is quick."""
         if not self._pending:
             self._pending.append(self._source.ask_for_more(self._stream, self._count))
+        number = self._pending[0]
         try:
-            batch, size = self._source.take_batch(self._pending[0], self._timeout)
+            batch, size = self._source.take_batch(number, self._timeout)
         except BaseException:
+            self._pending.remove(number)
             self._finish()
             raise
-        self._pending.clear()
+        self._pending.remove(number)
         try:
             items, done, error = batch["items"], batch["done"], batch["error"]
             was_full = batch["full"]
@@ -113,13 +124,15 @@ class Stream(Iterator[Any], AsyncIterator[Any]):
                 self._error = self._source.stream_error(error)
         elif was_full and self._count > PREFETCH_ITEMS:
             try:
-                self._pending.append(self._source.ask_for_more(self._stream, self._count))
+                while len(self._pending) < self._ahead:
+                    self._pending.append(self._source.ask_for_more(self._stream, self._count))
             except PodError as exc:
                 self._finish()
                 self._error = exc  # After the items that are here.
 
     def _finish(self) -> None:
         self._done = True
+        self._source.give_up(self._pending)
         self._pending.clear()
         if self._finalizer.detach() is not None:
             self._source.stream_ended(self._exports)
@@ -143,11 +156,12 @@ class Stream(Iterator[Any], AsyncIterator[Any]):
         self._items.clear()
         self._error = None
         if not self._done:
-            pending = self._pending[0] if self._pending else 0
+            pending = self._pending.copy()
+            self._pending.clear()
             self._finish()
             self._source.close_stream(self._stream, pending, self._timeout)
 
-    def __enter__(self) -> Stream:
+    def __enter__(self) -> Stream[_Item_co]:
         return self
 
     def __exit__(
@@ -160,10 +174,10 @@ class Stream(Iterator[Any], AsyncIterator[Any]):
 
     # Under asyncio -----------------------------------------------------------------------------
 
-    def __aiter__(self) -> Stream:
+    def __aiter__(self) -> Stream[_Item_co]:
         return self
 
-    async def __anext__(self) -> Any:
+    async def __anext__(self) -> _Item_co:
         import asyncio
 
         while not self._items and not self._done:
@@ -179,7 +193,7 @@ class Stream(Iterator[Any], AsyncIterator[Any]):
 
         await asyncio.to_thread(self.close)
 
-    async def __aenter__(self) -> Stream:
+    async def __aenter__(self) -> Stream[_Item_co]:
         return self
 
     async def __aexit__(

@@ -22,6 +22,7 @@ from struct import Struct
 from pypods.errors import ProtocolError, ValueTransferError
 from pypods.wire.buffers import Reference, as_view, check_inline, check_shape, place
 from pypods.wire.context import SHARED_MINIMUM_BYTES, current
+from pypods.wire.installed import find_library
 from pypods.wire.pieces import LARGE_BYTES, InlineBinary
 
 TYPE_CHECKING = False  # As typing has it, without importing typing into every worker.
@@ -360,21 +361,10 @@ def _build_dtype(numpy: Any, description: Any) -> Any:
 
 # Rebuilding ------------------------------------------------------------------------------------
 
-#: What was looked for in vain, not to be looked for at every value.
-_absent: list[str] = []
-
 
 def find_numpy() -> Any:
     """Return NumPy where it can be imported, else None."""
-    numpy = sys.modules.get("numpy")
-    if numpy is None:
-        if _absent:
-            return None
-        try:
-            import numpy  # noqa: ICN001 - by the same name as where it is found
-        except Exception:  # noqa: BLE001 - a broken installation raises anything; there are stand-ins
-            _absent.append("numpy")
-    return numpy
+    return find_library("numpy")
 
 
 def rebuild_ndarray(content: Any, classes: Any) -> Any:

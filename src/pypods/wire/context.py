@@ -35,6 +35,8 @@ class EncodeContext(_local):
     #: What ``refer`` has put into the frame: how often each object, by its number, and, by their
     #: numbers below zero, the classes that it has described.
     journal: dict[int, int]
+    #: The counts of the functions of the host that ``refer`` has put into the frame.
+    given_back: list[list[int]]
 
 
 #: The calling thread's own: attributes set by one thread are not seen by another.

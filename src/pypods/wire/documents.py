@@ -267,6 +267,8 @@ def _binary(key: bytes, payload: BytesOrPieces) -> BytesOrPieces:
 def _encode_kind(key: bytes, value: Any, depth: int) -> BytesOrPieces:
     content: Any
     kind, content = reduce(value)
+    if not kind:  # It is something that needs no kind, but for its class.
+        return _encode_element(key, content, depth)
     cls = type(content)
     if cls is bytes:
         if len(content) >= LARGE_BYTES:

@@ -20,14 +20,22 @@ if TYPE_CHECKING:
     from pypods.wire.pieces import BytesOrPieces
 
 __all__ = [
+    "DEFINE_HEAD",
+    "DROP",
     "FAILURE_HEAD",
+    "FETCH",
+    "FORGET",
+    "FORGET_HEAD",
     "NONE_RESULT_TAIL",
+    "NO_SCALAR",
     "NO_ARGUMENTS",
     "RESULT_HEAD",
+    "START",
     "TAIL_START",
     "answered_question",
     "call_frame",
     "call_head",
+    "forget_frame",
     "frame_id",
     "has_kind",
     "is_reply",
@@ -36,10 +44,21 @@ __all__ = [
     "numbered_frame",
     "parent_call",
     "result_frame",
+    "scalar_result",
     "split_call",
     "within_call",
 ]
 
+#: How a reference that the host holds no more is packed in a ``drop``: number, how often it came.
+DROP = Struct("<QQ")
+#: How the numbers of a cursor's ``+fetch`` and ``+call`` are packed (``docs/protocol.md``).
+FETCH = Struct("<7q")
+START = Struct("<4q")
+#: How a function of the host's that the pod holds no more is packed in a ``forget``: number, how
+#: often it came, how often it was given back.
+FORGET = Struct("<QQQ")
+#: How a ``define``, which has no id, goes on after its length.
+DEFINE_HEAD = b"\x02kind\0\x07\0\0\0define\0"
 #: Where a frame goes on after its length and its id.
 TAIL_START = 16
 
@@ -49,6 +68,7 @@ _int64 = Struct("<q")
 _pack_head = _head.pack
 _read_head = _head.unpack_from
 _read_int32 = _int32.unpack_from
+_read_double = Struct("<d").unpack_from
 _ID_ELEMENT = b"\x12id\0"
 _CALL_HEAD = b"\x02kind\0\x05\0\0\0call\0\x02name\0"
 _ARGS_ELEMENT = b"\x04args\0"
@@ -60,11 +80,17 @@ _NO_ARGUMENTS = _ARGS_ELEMENT + _EMPTY + _NO_KWARGS
 NO_ARGUMENTS = _int32.pack(len(_NO_ARGUMENTS) + 4) + _NO_ARGUMENTS
 RESULT_HEAD = b"\x02kind\0\x07\0\0\0result\0"
 FAILURE_HEAD = b"\x02kind\0\x08\0\0\0failure\0"
+#: What a ``forget`` begins with after its length; then its counts' length, subtype and bytes.
+FORGET_HEAD = b"\x02kind\0\x07\0\0\0forget\0\x05counts\0"
 _ANSWER_HEAD = b"\x02kind\0\x07\0\0\0answer\0"
 _WITHIN_ELEMENT = b"\x12within\0"
 #: Where that element begins, from the frame's end: its name, 64 bits, the closing zero.
 _WITHIN_START = -len(_WITHIN_ELEMENT) - 9
 _BINARY_RESULT = RESULT_HEAD + b"\x05value\0"
+_BOOL_RESULT = RESULT_HEAD + b"\x08value\0"
+_INT32_RESULT = RESULT_HEAD + b"\x10value\0"
+_DOUBLE_RESULT = RESULT_HEAD + b"\x01value\0"
+_SCALAR_START = TAIL_START + len(_BOOL_RESULT)
 NONE_RESULT_TAIL = RESULT_HEAD + b"\x0avalue\0\0"
 _NONE_RESULT_BYTES = TAIL_START + len(NONE_RESULT_TAIL)
 
@@ -95,6 +121,14 @@ def numbered_frame(number: int, document: BytesOrPieces) -> bytes:
     """Return the frame of an encoded document with an id put before its first element."""
     frame = _pack_head(len(document) + TAIL_START - 4, _ID_ELEMENT, number) + document[4:]
     return frame if type(frame) is bytes else whole(frame)
+
+
+def forget_frame(counts: bytes) -> bytes:
+    """Return the frame that tells of functions of the host's that the pod holds no more."""
+    size = len(FORGET_HEAD) + len(counts) + 10
+    return b"".join(
+        [_int32.pack(size), FORGET_HEAD, _int32.pack(len(counts)), b"\0", counts, b"\0"]
+    )
 
 
 def within_call(document: BytesOrPieces, parent: int) -> BytesOrPieces:
@@ -139,6 +173,23 @@ def is_result_of_kind(frame: bytes) -> bool:
     return frame[TAIL_START + len(_BINARY_RESULT) + 4] == KIND_SUBTYPE
 
 
+#: What ``scalar_result`` returns where the codec is to be asked.
+NO_SCALAR: Any = object()
+
+
+def scalar_result(frame: bytes) -> Any:
+    """Return the value of a result that is a bool, an int of 32 bits or a float; else NO_SCALAR."""
+    size = len(frame)
+    if frame.startswith(_BOOL_RESULT, TAIL_START) and size == _SCALAR_START + 2:
+        end = frame[_SCALAR_START:]
+        return True if end == b"\1\0" else False if end == b"\0\0" else NO_SCALAR
+    if frame.startswith(_INT32_RESULT, TAIL_START) and size == _SCALAR_START + 5:
+        return NO_SCALAR if frame[-1] else _read_int32(frame, _SCALAR_START)[0]
+    if frame.startswith(_DOUBLE_RESULT, TAIL_START) and size == _SCALAR_START + 9:
+        return NO_SCALAR if frame[-1] else _read_double(frame, _SCALAR_START)[0]
+    return NO_SCALAR
+
+
 def result_frame(number: int, value: Any) -> bytes:
     """Return a result's frame. Raises ValueTransferError for a value that cannot cross."""
     if value is None:
@@ -176,6 +227,9 @@ def split_call(
     kwargs, position = decode_inner_document(
         frame, position + len(_KWARGS_ELEMENT), classes, as_list=False
     )
+    # Nothing is to be decoded twice: blocks and functions of the host are counted.
+    if frame.startswith(_WITHIN_ELEMENT, position):
+        position += len(_WITHIN_ELEMENT) + _int64.size
     if position != len(frame) - 1:
         return None
     return name, args, kwargs

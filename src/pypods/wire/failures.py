@@ -94,6 +94,8 @@ def _is_builtin(cls: type) -> bool:
 def _attributes(error: BaseException) -> dict[str, Any]:
     """Return what an exception has besides what every one has: a driver's codes and messages."""
     names = list(getattr(error, "__dict__", ()))
+    if isinstance(error, ImportError):
+        names += ["name", "path"]  # Which module it was: not among the arguments.
     for cls in type(error).__mro__:
         if _is_builtin(cls):
             break

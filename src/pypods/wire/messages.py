@@ -18,9 +18,11 @@ __all__ = [
     "Callback",
     "Cancel",
     "Close",
+    "Define",
     "Describe",
     "Drop",
     "Failure",
+    "Forget",
     "Hello",
     "Log",
     "Map",
@@ -140,13 +142,12 @@ class Close:
 
 @dataclass(frozen=True)
 class Callback:
-    """In call ``id``: call a function that was passed to call ``owner``; answered by an Answer."""
+    """In call ``id``: call the host's function of that number; answered by an Answer."""
 
     kind: ClassVar[str] = "callback"
     id: int
     ask: int
-    owner: int
-    index: int
+    number: int
     args: list[Any] = field(default_factory=list)
     kwargs: dict[str, Any] = field(default_factory=dict)
 
@@ -178,12 +179,37 @@ class Answer:
 
 
 @dataclass(frozen=True)
+class Define:
+    """A function for calls by this name from now on, as its source; has no answer of its own."""
+
+    kind: ClassVar[str] = "define"
+    name: str
+    file: str
+    #: Where in the file the source begins, from 1.
+    line: int
+    source: str
+    #: The compiler's flags for what the file imports from ``__future__``.
+    future: int
+    #: An encoded document: ``globals``, ``defaults``, ``kwdefaults``.
+    values: bytes
+
+
+@dataclass(frozen=True)
 class Drop:
     """Let go of objects that nobody on the host holds any more."""
 
     kind: ClassVar[str] = "drop"
     #: Packed: for each its number and how often it was received, two u64.
     refs: bytes
+
+
+@dataclass(frozen=True)
+class Forget:
+    """Let go of functions of the host that the pod holds no more."""
+
+    kind: ClassVar[str] = "forget"
+    #: Packed: for each its number, how often it was received and how often given back, three u64.
+    counts: bytes
 
 
 @dataclass(frozen=True)
@@ -233,7 +259,9 @@ Message = Union[
     Callback,
     Pull,
     Answer,
+    Define,
     Drop,
+    Forget,
     Release,
     Result,
     Failure,
@@ -260,7 +288,12 @@ _CHECKED_TYPES: dict[str, Any] = {
     "function": str,
     "args": list,
     "blocks": bytes,
+    "counts": bytes,
     "refs": bytes,
+    "source": str,
+    "file": str,
+    "future": int,
+    "values": bytes,
     "kwargs": dict,
 }
 

@@ -19,6 +19,7 @@ import sys
 from pypods.errors import ProtocolError, ValueTransferError
 from pypods.wire.arrays import find_numpy
 from pypods.wire.context import SHARED_MINIMUM_BYTES
+from pypods.wire.installed import find_library
 from pypods.wire.pandas_arrow import array_of, texts_in_pyarrow
 from pypods.wire.pandas_contents import ARRAYS, MISSING, UNITS, check_blocks, check_content
 from pypods.wire.pandas_stand_ins import PandasValue
@@ -38,25 +39,13 @@ _SIMPLE_NAMES = frozenset(
 #: From this one on, pandas copies on write.
 COPY_ON_WRITE = 3
 
-#: What was looked for in vain, not to be looked for at every value.
-_absent: list[str] = []
 #: A block of pandas that lives as long as this process.
 _lasting: list[Any] = []
 
 
 def find_pandas() -> Any:
     """Return pandas where it can be imported, else None."""
-    pandas = sys.modules.get("pandas")
-    # Another thread may be importing it.
-    if pandas is None or not hasattr(pandas, "DataFrame"):
-        if _absent or find_numpy() is None:
-            return None
-        try:
-            import pandas  # type: ignore[no-redef, import-untyped]  # noqa: ICN001 - as it is found
-        except Exception:  # noqa: BLE001 - a broken installation raises anything; there are stand-ins
-            _absent.append("pandas")
-            return None
-    return pandas
+    return None if find_numpy() is None else find_library("pandas")
 
 
 def rebuild(content: Any) -> Any:

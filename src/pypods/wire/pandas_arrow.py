@@ -6,15 +6,13 @@ They cross as kind ``w`` inside the content of kind ``P``.
 from __future__ import annotations
 
 from pypods.errors import ProtocolError, ValueTransferError
+from pypods.wire.installed import find_library
 
 TYPE_CHECKING = False  # As typing has it, without importing typing into every worker.
 if TYPE_CHECKING:
     from typing import Any
 
 __all__ = ["ArrowColumn", "array_of", "check_arrow", "chunked_of", "column_of", "texts_in_pyarrow"]
-
-#: What was looked for in vain, not to be looked for at every value.
-_absent: list[str] = []
 
 
 class ArrowColumn:
@@ -77,12 +75,8 @@ def texts_in_pyarrow(value: Any, dtype: Any) -> Any:
 
 def chunked_of(value: Any) -> Any:
     """Return pyarrow's chunked array over the data, or None without pyarrow."""
-    if _absent:
-        return None
-    try:
-        import pyarrow  # type: ignore[import-untyped]  # noqa: ICN001 - as it is found
-    except Exception:  # noqa: BLE001 - a broken installation raises anything
-        _absent.append("pyarrow")
+    pyarrow = find_library("pyarrow")
+    if pyarrow is None:
         return None
     from pypods.wire.arrow.pyarrow_arrays import make_object
 

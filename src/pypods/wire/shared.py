@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import sys
 from struct import Struct
-from struct import error as struct_error
 
 from pypods.wire.arena import FOREIGN, REFERENCE, SERIAL, Arena, ArenaReader, ArenaWriter, Parcel
 from pypods.wire.context import current
-from pypods.wire.documents import KIND_SUBTYPE, decode_document, encode_document
-from pypods.wire.values import ARRAY_KINDS, DOCUMENT_KINDS
+from pypods.wire.documents import decode_document, encode_document
+from pypods.wire.undecoded import find_kinds
 
 TYPE_CHECKING = False  # As typing has it, without importing typing into every worker.
 if TYPE_CHECKING:
@@ -162,20 +161,6 @@ _RELEASE_START = _RELEASE_HEAD + b"\x05blocks\0"
 #: Where the serials begin: after the frame's length, the names, the binary's length and subtype.
 _BLOCKS_START = 4 + len(_RELEASE_START) + 5
 _BLOCK_KIND = ord("B")
-#: In every frame with a reference: the binary's subtype and the kind.
-_MARK = bytes([KIND_SUBTYPE, _BLOCK_KIND])
-#: Bytes of the BSON types of a fixed size.
-_FIXED_SIZES = {
-    0x01: 8,
-    0x07: 12,
-    0x08: 1,
-    0x09: 8,
-    0x0A: 0,
-    0x10: 4,
-    0x11: 8,
-    0x12: 8,
-    0x13: 16,
-}
 
 
 def references_in(document: bytes) -> list[int]:
@@ -183,46 +168,8 @@ def references_in(document: bytes) -> list[int]:
 
     In a malformed document, it is those that come before what is wrong.
     """
-    if _MARK not in document:
-        return []
-    found: list[int] = []
-    pending = [0]
-    try:
-        while pending:
-            _walk(document, pending.pop(), pending, found)
-    except (struct_error, IndexError, ValueError):
-        pass
-    return found
-
-
-def _walk(data: bytes, start: int, pending: list[int], found: list[int]) -> None:
-    """Look through the elements of one document or array; put those inside it into pending."""
-    last = start + _read_int32(data, start)[0] - 1
-    position = start + 4
-    while position < last:
-        kind = data[position]
-        position = data.index(0, position + 1, last) + 1
-        if kind in _FIXED_SIZES:
-            position += _FIXED_SIZES[kind]
-            continue
-        if kind == 0x0B:
-            position = data.index(0, data.index(0, position, last) + 1, last) + 1
-            continue
-        size = _read_int32(data, position)[0]
-        if size < 0:
-            raise ValueError("a length is negative")
-        if kind in (0x03, 0x04):
-            pending.append(position)
-            position += size
-        elif kind == 0x02:
-            position += 4 + size
-        elif kind == 0x05:
-            content = position + 5
-            if data[position + 4] == KIND_SUBTYPE and size:
-                if data[content] == _BLOCK_KIND:
-                    found.append(REFERENCE.unpack_from(data, content + 1)[1])
-                elif data[content] in ARRAY_KINDS or data[content] in DOCUMENT_KINDS:
-                    pending.append(content + 1)
-            position = content + size
-        else:
-            raise ValueError("there is no such type")
+    return [
+        REFERENCE.unpack_from(document, start)[1]
+        for _, start, end in find_kinds(document, (_BLOCK_KIND,))
+        if end - start >= REFERENCE.size
+    ]

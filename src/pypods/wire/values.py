@@ -34,7 +34,7 @@ v, a  memoryview, array.array             document: format and shape, or typecod
 A, g  NumPy's array, NumPy's scalars      document: dtype, shape, data (see pypods.wire.arrays)
 w     what speaks Arrow's interface       document: origin, form, type, groups (pypods.wire.arrow)
 P     pandas' frames, indexes, scalars …  document: type, … (see pypods.wire.pandas_values)
-k     function of the host               document: call, index, name
+k     function of the host               document: number, call, name
 h     iterator of the host               document: call, index, name
 G     generator of the pod               document: stream, name
 ====  ==================================  =====================================================

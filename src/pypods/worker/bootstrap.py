@@ -15,7 +15,7 @@ SCRIPT_OPTION = "--script"
 
 
 def register_packages(root: str) -> None:
-    """Make ``pypods.errors``, ``pypods.wire``, ``pypods.worker`` and ``PodListener`` importable."""
+    """Make what runs in a pod importable: errors, wire, worker, connectors, and ``PodListener``."""
     module_type = type(sys)
     pypods = module_type("pypods", "The part of pypods that runs in a pod.")
     pypods.__path__ = [root]
@@ -24,7 +24,7 @@ def register_packages(root: str) -> None:
 
     # From here on only what is registered by name is found: not the host's side.
     pypods.__path__ = []
-    for name in ("wire", "worker"):
+    for name in ("wire", "worker", "connectors"):
         package = module_type("pypods." + name)
         package.__path__ = [os.path.join(root, name)]
         setattr(pypods, name, package)

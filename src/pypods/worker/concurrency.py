@@ -11,6 +11,7 @@ from queue import SimpleQueue
 from threading import Event, Lock, Thread, get_ident, main_thread
 
 from pypods.wire.envelopes import answered_question, frame_id, has_kind, parent_call
+from pypods.worker.serve import CallInterrupted
 
 TYPE_CHECKING = False  # As typing has it.
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ __all__ = ["Concurrency"]
 
 #: Wakes up a thread that waits for an answer.
 NOTHING = b""
+#: Python looks for what is to be raised in a thread at least once in each turn of a loop.
+LOOPS_TO_STRIKE = 10
 
 
 class _Ask:
@@ -86,7 +89,7 @@ class Concurrency:
                     ask.frames.put(frame)
                     return
             self._server.discard(frame)  # Whoever asked has given up.
-        elif number is None and self._server.take_release(frame):
+        elif number is None and self._server.take_aside(frame):
             pass
         elif has_kind(frame, b"cancel"):
             if number is not None:
@@ -158,9 +161,10 @@ class Concurrency:
                 self._leave(number, thread)
         except BaseException as exc:  # noqa: BLE001 - whatever a pod raises is the host's to see
             error = exc
-            self._leave(number, thread)
+            self._leave_for_good(number, thread)
         if error is not None:
             self._server.fail(number, error)
+            error = None  # Its traceback holds this frame, and with it the arguments.
             return
         answer = finish(number, value)
         # Blocks of the host's that nobody here uses any more go back with the answer.
@@ -179,7 +183,16 @@ class Concurrency:
             if number in self._cancelled:
                 self._cancelled.discard(number)
                 if thread != main_thread().ident:
-                    _raise_in_thread(thread, None)
+                    _absorb_interrupt()
+
+    def _leave_for_good(self, number: int, thread: int) -> None:
+        """Leave even if another interrupt strikes meanwhile; each is sent only while it runs."""
+        while True:
+            try:
+                self._leave(number, thread)
+                return
+            except CallInterrupted:
+                continue
 
     # Cancelling --------------------------------------------------------------------------------
 
@@ -195,8 +208,6 @@ class Concurrency:
                     # The host's own signal may have come before its frame was read.
                     os.kill(os.getpid(), signal.SIGINT)
                 else:
-                    from pypods.worker.serve import CallInterrupted
-
                     _raise_in_thread(thread, CallInterrupted)
                     # It may be waiting for an answer that will not come: it must run to be struck.
                     for ask in self._asks.values():
@@ -320,10 +331,21 @@ class Concurrency:
         return self._loop
 
 
-def _raise_in_thread(thread: int, exception: type[BaseException] | None) -> None:
-    """Raise an exception in a thread at its next bytecode, or take such a one back."""
+def _raise_in_thread(thread: int, exception: type[BaseException]) -> None:
+    """Raise an exception in a thread at its next bytecode."""
     import ctypes
 
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(
-        ctypes.c_ulong(thread), ctypes.py_object(exception) if exception else None
-    )
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(exception))
+
+
+def _absorb_interrupt() -> None:
+    """Let an interrupt that is on its way to this thread strike here, where nothing is done.
+
+    To take it back instead would leave Python's mark that there is one: up to 3.12 every thread
+    would look for it at each of its steps, and in 3.11 no traced function would ever begin.
+    """
+    try:
+        for _ in range(LOOPS_TO_STRIKE):
+            pass
+    except CallInterrupted:
+        pass

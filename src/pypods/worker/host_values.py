@@ -1,6 +1,6 @@
-"""What the host passed without copying: functions to call and iterators to pull; no frames.
+"""Iterators of the host, and what it answers; no frames.
 
-Both live as long as the call that they were passed to.
+An iterator is used while the call runs that it was passed to.
 """
 
 from __future__ import annotations
@@ -14,28 +14,10 @@ if TYPE_CHECKING:
 
     Ask = Callable[[str, int, dict[str, Any]], dict[str, Any]]
 
-__all__ = ["HostFunction", "HostIterator"]
+__all__ = ["HostIterator", "value_of"]
 
 #: How many items are pulled at once, at the most: it begins with one and doubles.
 MAX_PULLED_ITEMS = 256
-
-
-class HostFunction:
-    """A function of the host: calling it runs it there, on the thread that made the call."""
-
-    def __init__(self, ask: Ask, content: dict[str, Any]) -> None:
-        self._ask = ask
-        self._call = content["call"]
-        self._index = content["index"]
-        self.__name__ = self.__qualname__ = content["name"]
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Call it. Raises what it raised, as HostCallError and as the builtin exception it was."""
-        request = {"index": self._index, "args": list(args), "kwargs": kwargs}
-        return _value_of(self._ask("callback", self._call, request))
-
-    def __repr__(self) -> str:
-        return f"<function {self.__name__} of the host>"
 
 
 class HostIterator:
@@ -61,8 +43,8 @@ class HostIterator:
                 raise _error_of(error)
             if self._done:
                 raise StopIteration
-            request = {"index": self._index, "items": self._count}
-            batch = _value_of(self._ask("pull", self._call, request))
+            request = {"owner": self._call, "index": self._index, "items": self._count}
+            batch = value_of(self._ask("pull", self._call, request))
             self._items = batch["items"][::-1]
             self._done, self._error = batch["done"], batch["error"]
             self._count = min(self._count * 2, MAX_PULLED_ITEMS)
@@ -73,7 +55,8 @@ class HostIterator:
         return f"<iterator {self._name} of the host>"
 
 
-def _value_of(answer: dict[str, Any]) -> Any:
+def value_of(answer: dict[str, Any]) -> Any:
+    """Return the value of an answer, or raise its error."""
     error = answer.get("error")
     if error is not None:
         raise _error_of(error)

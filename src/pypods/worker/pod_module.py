@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from _thread import allocate_lock
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 
 from pypods.wire.values import Classes
@@ -23,12 +24,24 @@ def register_pod(name: str, folder: str) -> None:
     """Make ``pods.<name>`` importable from its folder, whatever the current directory is.
 
     Other pods beside it are not importable. A plain ``import helpers`` finds the pod's own files
-    too, after everything that is installed.
+    too, after everything that is installed. A pod whose code is one file of another name has that
+    file's path for a folder; one without any code "", and an empty module.
     """
     pods = ModuleType("pods", "The pods; in this process, one.")
     pods.__path__ = []
     os.environ[FOLDER_VARIABLE] = folder
     sys.modules["pods"] = pods
+    if not folder or folder.endswith(".py"):
+        package = ModuleType("pods." + name)
+        package.__path__ = []
+        sys.modules["pods." + name] = package
+        setattr(pods, name, package)
+        if folder:
+            sys.path.append(os.path.dirname(folder))
+            sys.meta_path.append(_FileFinder("pods." + name + ".pod", folder))
+        else:
+            sys.modules["pods." + name + ".pod"] = ModuleType("pods." + name + ".pod")
+        return
     if folder not in sys.path:
         sys.path.append(folder)
     initial = os.path.join(folder, "__init__.py")
@@ -50,10 +63,30 @@ def register_pod(name: str, folder: str) -> None:
         setattr(pods, name, package)
 
 
+class _FileFinder:
+    """Finds one module, in a file of any name."""
+
+    def __init__(self, module: str, file: str) -> None:
+        self.module = module
+        self.file = file
+
+    def find_spec(self, module: str, path: Any = None, target: Any = None) -> Any:  # noqa: ARG002
+        """Return where the module is, None for any other, as the import system asks."""
+        if module != self.module:
+            return None
+        from importlib.util import spec_from_file_location
+
+        return spec_from_file_location(module, self.file)
+
+
+def _code_file(folder: str) -> str:
+    return folder if folder.endswith(".py") else os.path.join(folder, "pod.py")
+
+
 def import_pod(name: str, folder: str) -> Any:
     """Import ``pod.py`` and return its module. Raises whatever its code raises."""
     register_pod(name, folder)
-    sys.argv[:] = [os.path.join(folder, "pod.py")]
+    sys.argv[:] = [_code_file(folder)] if folder else [""]
     __import__("pods." + name + ".pod")
     return sys.modules["pods." + name + ".pod"]
 
@@ -63,7 +96,7 @@ def run_as_script(name: str, folder: str, arguments: list[str]) -> None:
     from runpy import run_path
 
     register_pod(name, folder)
-    path = os.path.join(folder, "pod.py")
+    path = _code_file(folder)
     sys.argv[:] = [path, *arguments]
     run_path(path, run_name="__main__")
 
@@ -129,6 +162,11 @@ class PodClasses(Classes):
         self.references: Any = None
         #: Asks the host, for the functions and iterators that it passed.
         self.ask: Any = None
+        #: The host's functions that are held here, from the first one on; and those of which it
+        #: is to be told that they are not any more.
+        self.functions: Any = None
+        self.let_go: list[Any] = []
+        self._lock = allocate_lock()
 
     def find(self, module: str, qualname: str) -> type | None:
         """Return a loaded class by module and qualified name, or ``pod.py``'s own of that name."""
@@ -142,12 +180,23 @@ class PodClasses(Classes):
 
     def take_handle(self, kind: int, content: dict[str, Any]) -> object:
         """Return what stands for a function or an iterator of the host."""
-        from pypods.worker.host_values import HostFunction, HostIterator
-
         if kind == ord("O"):
             return self.references.find(content)
         if kind == ord("k"):
-            return HostFunction(self.ask, content)
+            return (self._begin_functions() if self.functions is None else self.functions).take(
+                content
+            )
         if kind == ord("h"):
+            from pypods.worker.host_values import HostIterator
+
             return HostIterator(self.ask, content)
         return super().take_handle(kind, content)
+
+    def _begin_functions(self) -> Any:
+        from pypods.worker.host_functions import HostFunctions
+
+        with self._lock:  # Several threads may get a first one at once.
+            if self.functions is None:
+                self.functions = HostFunctions(self.ask, self.let_go)
+                self.references.functions = self.functions
+        return self.functions

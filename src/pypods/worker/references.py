@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import operator
 from _thread import allocate_lock
-from struct import Struct
 from types import ModuleType
 
 from pypods.wire.context import current
+from pypods.wire.envelopes import DROP
+from pypods.worker.cursor_classes import is_cursor, ways_of
+from pypods.worker.cursors import Cursors
 
 TYPE_CHECKING = False  # As typing has it, without importing typing into every worker.
 if TYPE_CHECKING:
@@ -15,13 +17,12 @@ if TYPE_CHECKING:
 
 __all__ = ["References"]
 
-#: How a dropped reference is packed: its number, and how often the host had received it.
-DROP = Struct("<QQ")
 NO_SUCH_OBJECT = "the host holds no such object of this pod"
 #: As much as is said of a class; the host takes no more.
 MAX_NAME_CHARACTERS = 500
 MAX_METHODS = 10_000
 MAX_BASES = 100
+MAX_REMEMBERED_FUNCTIONS = 1024
 _BINARY: dict[str, Callable[..., Any]] = {
     "add": operator.add,
     "sub": operator.sub,
@@ -117,7 +118,15 @@ _PLAIN = {name: getattr(object, name, None) for name in _SPECIAL}
 def _iterate(value: Any) -> Any:
     """Return a generator over a value; of what is its own iterator, itself."""
     iterator = iter(value)
-    return value if iterator is value else (item for item in iterator)
+    if iterator is value:
+        return value
+    if is_cursor(type(value)):
+        return map(_itself, iterator)  # Taken from one by one: nothing reads ahead of a cursor.
+    return (item for item in iterator)
+
+
+def _itself(item: Any) -> Any:
+    return item
 
 
 async def _await(value: Any) -> Any:
@@ -152,18 +161,28 @@ class References:
         self._class_numbers: dict[type, int] = {}
         #: Classes of which the host has used an object: it has their descriptions.
         self._known: set[int] = set()
+        #: The host's own functions, which go back as such (``pypods.worker.host_functions``).
+        self.functions: Any = None
         self._lock = allocate_lock()
+        #: Of names that calls had, what they call: the last so many.
+        self._functions: dict[str, Callable[..., Any]] = {}
+        self.cursors = Cursors(self._objects, self.describe_error)
 
     def prepare_thread(self) -> None:
         """Let what is encoded on this thread hold references."""
         current.refer = self.export
         current.journal = {}
+        current.given_back = []
 
     # To the host -------------------------------------------------------------------------------
 
     def export(self, value: Any) -> tuple[bytes, dict[str, Any]] | None:
         """Return the kind and content of an object that the host holds from now on."""
         cls = type(value)
+        functions = self.functions
+        if functions is not None and cls is functions.kind:
+            given_back: tuple[bytes, dict[str, Any]] = functions.give_back(value)
+            return given_back
         if cls.__name__ == "coroutine":
             return None  # It is awaited, and what it returns is sent.
         if issubclass(cls, type):
@@ -191,9 +210,13 @@ class References:
         """Begin to encode a frame on this thread."""
         if current.journal:
             current.journal.clear()
+        if current.given_back:
+            current.given_back.clear()
 
     def take_back(self) -> None:
         """Let go of what this thread has encoded since ``begin``: it is not sent."""
+        if current.given_back:
+            self.functions.take_back()
         sent = [item for item in current.journal.items() if item[0] > 0]
         current.journal.clear()
         self.drop(b"".join([DROP.pack(*item) for item in sent]))
@@ -254,16 +277,20 @@ class References:
         """
         if name[:1] != "#":
             return None
-        reference, _, method = name[1:].partition(".")
-        table: dict[int, Any] = self._objects
+        function = self._functions.get(name)
+        if function is None:
+            function = self._find_function(name)
+            if function is not None:
+                if len(self._functions) >= MAX_REMEMBERED_FUNCTIONS:
+                    self._functions.clear()
+                self._functions[name] = function
+        return function
+
+    def _find_function(self, name: str) -> Callable[..., Any] | None:
         try:
-            if reference[:1] == "t":
-                table = self._classes
-                number = int(reference[1:])
-                self.find({"type": number})
-            else:
-                number = int(reference)
-                self.find({"ref": number})
+            table, number, method = self._read(name)
+            if method[:1] == "+":
+                return self.cursors.function(number, method)
         except (LookupError, ValueError):
             return None
         if method == "import_module" and not number:
@@ -284,10 +311,23 @@ class References:
 
     def attribute(self, name: str) -> Any:
         """Return the function itself that ``#REF.METHOD`` names. Raises LookupError."""
-        reference, _, method = name[1:].partition(".")
-        is_class = reference[:1] == "t"
-        value = self.find({"type": int(reference[1:])} if is_class else {"ref": int(reference)})
+        table, number, method = self._read(name)
+        value = table[number]
         return value if method == "__call__" else getattr(value, method)
+
+    def _read(self, name: str) -> tuple[dict[int, Any], int, str]:
+        """Return where ``#REF.METHOD`` or ``#tCLASS.METHOD`` finds what it names, and the method.
+
+        Raises LookupError where that is nothing, ValueError for no such name.
+        """
+        reference, _, method = name[1:].partition(".")
+        if reference[:1] == "t":
+            number = int(reference[1:])
+            self.find({"type": number})
+            return self._classes, number, method
+        number = int(reference)
+        self.find({"ref": number})
+        return self._objects, number, method
 
     def drop(self, packed: bytes) -> None:
         """Let go of objects that the host holds no more, as often as it had received them."""
@@ -303,7 +343,7 @@ class References:
                 del self._counts[number]
                 value = self._objects.pop(number)
                 del self._numbers[id(value)]
-                dropped.append(value)
+                dropped += [value, self.cursors.forget(number)]
         del dropped  # Out of the lock: their finalizers may do anything.
 
     def __len__(self) -> int:
@@ -340,6 +380,7 @@ def describe_class(cls: type, numbers: dict[type, int]) -> dict[str, Any]:
         "special": special,
         "builtin": builtin,
         "checks": type(cls).__instancecheck__ is not type.__instancecheck__,
+        "rows": ways_of(cls),
     }
 
 

@@ -19,6 +19,7 @@ from pypods.wire.channel import Channel
 from pypods.wire.context import current as encode_context
 from pypods.wire.documents import decode_document, encode_document, encode_in_pieces
 from pypods.wire.envelopes import (
+    DEFINE_HEAD,
     TAIL_START,
     frame_id,
     has_kind,
@@ -29,6 +30,7 @@ from pypods.wire.envelopes import (
     split_call,
 )
 from pypods.wire.frames import PROTOCOL_VERSION
+from pypods.wire.undecoded import FUNCTION_MARK, give_up, handles_in
 from pypods.worker.descriptors import take_over_standard_streams
 from pypods.worker.lifetime import die_with_host
 from pypods.worker.logs import forward_logging
@@ -69,6 +71,10 @@ class Server:
         self._references = References()
         self._streams = Streams(self._references.describe_error)
         classes.references = self._references
+        cursors = self._references.cursors
+        cursors.max_bytes = min(cursors.max_bytes, channel.max_frame_bytes // 4)
+        #: Not empty where the host is to be told of functions of its own.
+        self._let_go = classes.let_go
         #: Frames that were read while a call was asking its caller something.
         self._backlog: list[bytes] = []
         self._concurrency: Concurrency | None = None
@@ -112,6 +118,8 @@ class Server:
 
     def serve_with_threads(self, count: int) -> None:
         """Answer frames with so many threads side by side, none of them the main thread."""
+        if count > 1:
+            self._streams.ahead = 1
         self.concurrency().start_threads(count)
         self.concurrency().wait_for_end()
 
@@ -145,7 +153,7 @@ class Server:
                 self._call(frame_id(frame), function)
                 return
         number = frame_id(frame)
-        if number is None and self.take_release(frame):
+        if number is None and self.take_aside(frame):
             return
         try:
             call = split_call(frame, self._classes)
@@ -154,7 +162,7 @@ class Server:
                 return
         except ValueTransferError as exc:
             # The frame is sound; only a value in it cannot be had in this pod.
-            self.discard(frame)
+            give_up(frame, self._classes)
             self.fail(number, exc)
             return
         name, args, kwargs = call
@@ -297,6 +305,8 @@ class Server:
                 shared = self._shared
                 if shared is not None and shared.returned:
                     frame = shared.with_releases(frame)
+                if self._let_go:
+                    frame = self._with_forgotten(frame)
                 self._channel.send(frame)
 
     def _finish(self, number: int, value: Any) -> bytes | None:
@@ -309,6 +319,9 @@ class Server:
                 self.concurrency().start_task(number, value, self._finish)
                 return None
             self._streams.forget_since(first_stream)
+            shorter = self._references.cursors.shorten(value)
+            if shorter is not None:
+                return self._finish(number, shorter)
             place = exc.place
             if place.startswith("value"):
                 place = "result" + place[len("value") :]
@@ -351,16 +364,44 @@ class Server:
         shared = self._shared
         if shared is not None and shared.returned:
             frame = shared.with_releases(frame)
+        if self._let_go:
+            frame = self._with_forgotten(frame)
         self._channel.send(frame)
 
-    def take_release(self, frame: bytes) -> bool:
-        """Take back the blocks that a frame releases; say whether it is such a frame."""
-        return self._shared is not None and self._shared.take_release(frame)
+    def _with_forgotten(self, frame: bytes) -> bytes:
+        """Return a frame behind those that tell the host which of its functions it may let go."""
+        functions = self._classes.functions
+        behind: bytes = functions.with_forgotten(frame, self._channel.max_frame_bytes)
+        return behind
+
+    def take_aside(self, frame: bytes) -> bool:
+        """Do at once what a frame without an id asks; say whether it is one that can wait for none.
+
+        A call that follows it may be made by another thread, or before those that wait.
+        """
+        if self._shared is not None and self._shared.take_release(frame):
+            return True
+        if not frame.startswith(DEFINE_HEAD, 4):
+            return False
+        self._define(decode_document(frame))
+        return True
+
+    def _define(self, document: dict[str, Any]) -> None:
+        from pypods.worker.definitions import SentFunction
+
+        function = self._functions.get(document["name"])
+        if not isinstance(function, SentFunction):
+            function = SentFunction(self._classes.pod_module.__name__, self._classes)
+            self._functions[document["name"]] = function
+        function.take(document)
 
     def discard(self, frame: bytes) -> None:
-        """Let go of a call that will not be made, or whose arguments cannot be had."""
+        """Let go of a frame that will not be decoded: of a call that is not made, say."""
         if self._shared is not None:
             self._shared.discard(frame)
+        if FUNCTION_MARK in frame:
+            for kind, content in handles_in(frame, FUNCTION_MARK[1:]):
+                self._classes.take_handle(kind, content)  # Collected at once, which is told.
 
     def fail(self, number: Any, error: BaseException) -> None:
         """Answer a call with what it raised."""
@@ -397,14 +438,18 @@ class Server:
         concurrency = self._concurrency
         if concurrency is None and get_ident() != self._thread:
             raise RuntimeError(
-                "a thread that the pod's own code started cannot ask the host; "
-                "load the pod with threads=1 or more if it must"
+                "a thread that the pod's own code started cannot ask the host, for no call of it "
+                "runs there; load the pod with threads=1 or more to let such a thread ask while "
+                "the call runs that it was given the host's function in"
             )
         number = self._current if concurrency is None else concurrency.current_call(owner)
         if not number:
-            raise RuntimeError("no call runs here in which the host could be asked")
+            raise RuntimeError(
+                "the host cannot be asked here, for no call of it runs on this thread of the pod: "
+                "a function of the host runs on the thread whose call of the pod needs it"
+            )
         ask = self._next_ask()
-        document = {"kind": kind, "ask": ask, "owner": owner, **request}
+        document = {"kind": kind, "ask": ask, **request}
         if encode_context.refer is None:
             self._references.prepare_thread()  # A thread of the pod's own.
         self._references.begin()
@@ -419,12 +464,21 @@ class Server:
             raise
         if self._shared is not None and self._shared.returned:
             frame = self._shared.with_releases(frame)
+        if self._let_go:
+            frame = self._with_forgotten(frame)
         if concurrency is None:
             return self._ask_and_read(number, ask, frame)
         answer = concurrency.ask(number, ask, frame)
         if answer is None:
             raise SystemExit("the host has ended")
-        return decode_document(answer, self._classes)
+        return self._decode_answer(answer)
+
+    def _decode_answer(self, frame: bytes) -> dict[str, Any]:
+        try:
+            return decode_document(frame, self._classes)
+        except ValueTransferError:
+            give_up(frame, self._classes)
+            raise
 
     def _ask_and_read(self, number: int, ask: int, frame: bytes) -> dict[str, Any]:
         """Ask on the thread that reads: it takes the answer itself, and what else comes."""
@@ -438,14 +492,14 @@ class Server:
                 if received is None:
                     raise SystemExit("the host has ended")
                 if frame_id(received) == number and has_kind(received, b"answer"):
-                    answer = decode_document(received, self._classes)
+                    answer = self._decode_answer(received)
                     if answer.get("ask") == ask:  # And not to one that was given up.
                         return answer
                 elif frame_id(received) == number and has_kind(received, b"cancel"):
                     raise CallInterrupted
                 elif parent_call(received) == number:
                     self.answer(received)
-                elif frame_id(received) is None and self.take_release(received):
+                elif frame_id(received) is None and self.take_aside(received):
                     pass
                 else:
                     self._backlog.append(received)

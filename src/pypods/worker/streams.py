@@ -36,6 +36,8 @@ class Streams:
     def __init__(self, about: Callable[[BaseException], Any] | None = None) -> None:
         #: Returns what is said of an exception's class.
         self._about = about
+        #: How many requests for more the host may have under way, where they are taken in turns.
+        self.ahead = 2
         self._generators: dict[int, Any] = {}
         #: Which thread exported each of them.
         self._threads: dict[int, int] = {}
@@ -54,11 +56,14 @@ class Streams:
             self._next_number += 1
         self._generators[number] = value
         self._threads[number] = get_ident()
-        return b"G", {"stream": number, "name": value.__qualname__}
+        ahead = self.ahead if cls is _GENERATOR else 1
+        return b"G", {"stream": number, "name": value.__qualname__, "ahead": ahead}
 
     def more(self, number: int, count: int) -> Any:
         """Return the next items, at most ``count``, as a document; of an async one, a coroutine."""
-        generator = self._generators[number]
+        generator = self._generators.get(number)
+        if generator is None:  # It has ended, and this was asked for before that was known.
+            return _batch([], done=True)
         if type(generator) is _ASYNC_GENERATOR:
             return self._more_async(number, generator, count)
         if number in self._held_back:

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pytest
 
 from pypods.errors import ValueTransferError
+from pypods.wire import installed
 from pypods.wire.arrow import libraries
 from pypods.wire.arrow.values import ArrowArrayValue, ArrowValue
 from pypods.wire.documents import decode_document, encode_document
@@ -178,12 +179,12 @@ def test_a_library_that_is_not_there_is_asked_for_once(monkeypatch, inline):
         asked.append(name)
         raise OSError("a broken installation")
 
-    monkeypatch.setattr(libraries, "_absent", set())
+    monkeypatch.setattr(installed, "absent", [])
     data = pa.table({"a": [1]})
     arrived = inline(data)
     monkeypatch.delitem(sys.modules, "pyarrow")
     monkeypatch.setattr("builtins.__import__", fail)
-    found = [libraries._find("pyarrow"), libraries._find("pyarrow")]
+    found = [installed.find_library("pyarrow"), installed.find_library("pyarrow")]
     monkeypatch.undo()
     assert found == [None, None]
     assert asked == ["pyarrow"]

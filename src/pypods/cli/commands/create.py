@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -30,6 +31,10 @@ Requirements = Annotated[
     list[str] | None,
     typer.Option("--with", metavar="REQUIREMENT", help="A package it needs; may be repeated."),
 ]
+Original = Annotated[
+    str | None,
+    typer.Option("--from", metavar="CONNECTOR", help="Copy a connector that came with pypods."),
+]
 
 
 @command(
@@ -38,6 +43,7 @@ Requirements = Annotated[
         "pypods create mydb",
         "pypods create mydb --with duckdb==0.8.1",
         "pypods create legacy --python 3.8 --with 'psycopg2-binary==2.8.6'",
+        "pypods create mydb --from postgresql",
     ),
 )
 def create(
@@ -45,10 +51,12 @@ def create(
     name: NewName,
     python: PythonRequest = None,
     requirements: Requirements = None,
+    original: Original = None,
 ) -> None:
     """Create a pod: a folder with a pod.py to begin with.
 
     Its environment is made too, with what --with names; requirements.txt keeps that.
+    --from copies a connector, to be changed: "pypods connectors list" names them.
     """
     from pypods.pods.folder import create_pod_folder, find_pod_folder
     from pypods.pods.python_request import format_version
@@ -66,6 +74,8 @@ def create(
             f'needs, edit {shown_path(there.requirements_file)} and run "pypods sync {name}"'
         )
     check_python(python)
+    if original is not None:
+        copy_connector(original, directory / name)
     folder = create_pod_folder(
         name, pods_directory=directory, python=python, requirements=requirements or ()
     )
@@ -78,8 +88,23 @@ def create(
             "requirements": requirements or [],
         }
         print(json.dumps(about))
+    elif not settings.quiet and original is not None:
+        print(f"Created pod {name} in {shown_path(folder.path)}, a copy of {original}.")
+        print(f"  change it             {shown_path(folder.pod_file)}")
+        print(f"  see its settings      pypods connectors show {name}")
     elif not settings.quiet:
         print(f"Created pod {name} in {shown_path(folder.path)}.")
         print(f"  write its functions   {shown_path(folder.pod_file)}")
         print(f"  see what it offers    pypods inspect {name}")
         print(f"  call one              pypods call {name} hello")
+
+
+def copy_connector(name: str, place: Path) -> None:
+    """Copy a connector that came with pypods. Raises UsageError where there is none such."""
+    from pypods.pods.shipped import copy_shipped_pod, list_shipped_pods
+
+    shipped = {folder.name: folder for folder in list_shipped_pods()}
+    if name not in shipped:
+        there = ", ".join(shipped) or "none"
+        raise UsageError(f"no connector {name!r} came with pypods; there are: {there}")
+    copy_shipped_pod(shipped[name], place)

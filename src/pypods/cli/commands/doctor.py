@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pypods.pods.interpreters import Interpreter
 
 #: The distributions that pypods needs; any of them missing is a broken installation.
-DISTRIBUTIONS = ("pypods", "pymongo", "typer", "uv", "virtualenv")
+DISTRIBUTIONS = ("pypods", "pydantic", "pymongo", "pyyaml", "typer", "uv", "virtualenv")
 
 
 @command(

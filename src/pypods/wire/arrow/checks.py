@@ -11,6 +11,7 @@ from __future__ import annotations
 from array import array as numbers_of
 
 from pypods.errors import ProtocolError
+from pypods.wire.arrow.layouts import INLINE_VIEW_BYTES
 
 TYPE_CHECKING = False  # As typing has it, without importing typing into every worker.
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
 __all__ = ["has_null", "secure"]
 
-INLINE_VIEW_BYTES = 12
 _INDEX_CODES = {"c": "b", "C": "B", "s": "h", "S": "H", "i": "i", "I": "I", "l": "q", "L": "Q"}
 _OFFSET_CODES = {4: "i", 8: "q"}
 _RUN_CODES = {"s": "h", "i": "i", "l": "q"}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from array import array as numbers_of
 
+from pypods.wire.arrow.layouts import INLINE_VIEW_BYTES
+
 TYPE_CHECKING = False  # As typing has it, without importing typing into every worker.
 if TYPE_CHECKING:
     from typing import Any
@@ -29,8 +31,6 @@ _NUMBER_CODES = {
 }
 #: Those of what has items here.
 SIMPLE_FORMATS = TEXT_FORMATS | frozenset(_NUMBER_CODES) | {"b"}
-#: The bytes of a text that lies in its view, see Arrow's "variable-size binary view".
-INLINE_VIEW_BYTES = 12
 
 
 def items_of(value: ArrowValue) -> list[Any]:

@@ -13,7 +13,7 @@ TYPE_CHECKING = False  # As typing has it, without importing typing into every w
 if TYPE_CHECKING:
     from typing import Any
 
-__all__ = ["Layout", "layout_of"]
+__all__ = ["INDEX_FORMATS", "INLINE_VIEW_BYTES", "Layout", "layout_of"]
 
 _FIXED_BYTES = {
     "c": 1,
@@ -46,6 +46,8 @@ _DECIMAL = re.compile(r"d:\d{1,4},-?\d{1,4}(?:,(32|64|128|256))?\Z")
 _TIMESTAMP = re.compile(r"ts[smun]:.{0,200}\Z")
 _SIZED = re.compile(r"(w|\+w):(\d{1,9})\Z")
 _UNION = re.compile(r"\+u([ds]):((?:\d{1,3}(?:,\d{1,3})*)?)\Z")
+#: The bytes of a text or binary that lies in its view, see Arrow's "variable-size binary view".
+INLINE_VIEW_BYTES = 12
 #: How many indices a dictionary's array has room for, by format.
 INDEX_FORMATS = frozenset("cCsSiIlL")
 

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import sys
-
 from pypods.errors import PodError, ValueTransferError
+from pypods.wire.installed import find_library
 
 TYPE_CHECKING = False  # As typing has it, without importing typing into every worker.
 if TYPE_CHECKING:
     from typing import Any
 
 __all__ = ["in_its_library", "made_by"]
-
-#: Libraries that were looked for in vain, not to be looked for at every value.
-_absent: set[str] = set()
 
 
 def in_its_library(value: Any, classes: Any) -> Any:
@@ -28,7 +24,7 @@ def in_its_library(value: Any, classes: Any) -> Any:
         wanted = classes.find(module, name)
         if wanted is None or wanted.__module__.partition(".")[0] != library:
             return value
-    module = _find(library)
+    module = find_library(library)
     if module is None:
         return value
     return made_by(module, value, make)
@@ -45,17 +41,6 @@ def made_by(library: Any, value: Any, make: Any) -> Any:
             f"a value of {value.origin} cannot arrive here: {library.__name__} "
             f"{getattr(library, '__version__', '?')} refuses it ({exc})"
         ) from None
-
-
-def _find(library: str) -> Any:
-    """Return a library's module where it can be imported, else None."""
-    module = sys.modules.get(library)
-    if module is None and library not in _absent:
-        try:
-            module = __import__(library)
-        except Exception:  # noqa: BLE001 - a broken installation raises anything
-            _absent.add(library)
-    return module
 
 
 def _make_polars(polars: Any, value: Any) -> Any:

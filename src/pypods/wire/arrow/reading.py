@@ -28,6 +28,7 @@ from ctypes import (
 
 from pypods.errors import ValueTransferError
 from pypods.wire.arrow.checks import has_null
+from pypods.wire.arrow.layouts import INLINE_VIEW_BYTES
 from pypods.wire.arrow.schemas import Field, field_from_c
 from pypods.wire.arrow.structures import (
     ARRAY_CAPSULE,
@@ -51,8 +52,6 @@ __all__ = ["arrays_from_c", "read_array", "read_schema", "read_stream", "stream_
 
 #: Where a buffer may begin: what Arrow recommends.
 ALIGNMENT_BYTES = 64
-#: The bytes of a text or binary that lies in its view, see Arrow's "variable-size binary view".
-INLINE_VIEW_BYTES = 12
 #: What is carried along per item, used or not, rather than looking at each view.
 MAX_CARRIED_BYTES = 64
 

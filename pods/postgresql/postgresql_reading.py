@@ -1,0 +1,142 @@
+"""Rows of a SELECT as Arrow batches, with ADBC: PostgreSQL's COPY in binary; no catalog.
+
+A COPY takes no parameters. So the values of conditions go to the server as parameters of another
+statement, which keeps them as settings of the session, and the SELECT asks for those by number.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from functools import partial
+from uuid import UUID
+
+from pypods.connectors.batches import conform
+from pypods.connectors.errors import DataError
+from pypods.connectors.statement import Statement, Value
+from pypods.connectors.types import kind_of
+
+from . import postgresql_types
+
+BATCH_BYTES = 4 * 2**20
+#: PostgreSQL's infinite dates and timestamps, as they come in its binary form.
+_INFINITE_DAYS = (2**31 - 1, -(2**31))
+#: Days and microseconds from 1970 to 2000, which is where PostgreSQL counts from.
+_EPOCH_DAYS = 10957
+_EPOCH_MICROSECONDS = _EPOCH_DAYS * 86_400_000_000
+
+
+def read_batches(session, statement, schema, partition):
+    """Yield the rows of a SELECT. Raises DataError for a value that Arrow cannot hold."""
+    import adbc_driver_postgresql.dbapi as adbc
+
+    first_row = 0
+    connect = partial(adbc.connect, session.conninfo, autocommit=True)
+    with connect() as connection, connection.cursor() as cursor:
+        cursor.execute("begin isolation level repeatable read read only")
+        if partition.get("snapshot"):
+            cursor.execute(f"set transaction snapshot '{partition['snapshot']}'")
+        text = _settle_values(cursor, statement, session.database)
+        refuse_dimensions(cursor, text, schema)
+        cursor.adbc_statement.set_options(
+            **{"adbc.postgresql.batch_size_hint_bytes": str(BATCH_BYTES)}
+        )
+        cursor.execute(text)
+        with cursor.fetch_record_batch() as reader:
+            for batch in reader:
+                if batch.num_rows:
+                    yield _in_schema(batch, schema, first_row)
+                first_row += batch.num_rows
+
+
+def _settle_values(cursor, statement: Statement, database) -> str:
+    """Give the server the values of a statement, and return its text with where they are."""
+    pieces = []
+    number = 0
+    for piece in statement.pieces:
+        if not isinstance(piece, Value):
+            pieces.append(piece)
+            continue
+        number += 1
+        name = f"pypods.value_{number}"
+        cursor.execute("select set_config($1, $2, false)", (name, text_form(piece, database)))
+        cursor.fetchall()
+        sql_type = postgresql_types.sql_type_of(piece.field) if piece.field else "text"
+        pieces.append(f"current_setting('{name}')::{sql_type}")
+    return "".join(pieces)
+
+
+def text_form(value: Value, database) -> str:
+    """Return a value as PostgreSQL reads it."""
+    made = database.typed(value) if value.field is not None else value.value
+    if isinstance(made, bool):
+        return "true" if made else "false"
+    if isinstance(made, (bytes, bytearray)):
+        if value.field is not None and kind_of(value.field) == "uuid":
+            return str(UUID(bytes=bytes(made)))
+        return "\\x" + bytes(made).hex()
+    if isinstance(made, (dt.datetime, dt.date, dt.time)):
+        return made.isoformat()
+    return str(made)
+
+
+def _in_schema(batch, schema, first_row: int):
+    """Return a batch in the types that were said, its names as they are there."""
+    import pyarrow as pa
+
+    columns = []
+    for column, field in zip(batch.columns, schema):
+        if isinstance(column, pa.ExtensionArray):
+            column = column.storage
+        _refuse_infinite(column, field, first_row)
+        if pa.types.is_list(column.type) and isinstance(
+            column.type.value_type, pa.BaseExtensionType
+        ):
+            column = column.cast(pa.list_(column.type.value_type.storage_type))
+        columns.append(column)
+    plain = pa.record_batch(columns, names=schema.names)
+    return conform(plain, schema, first_row=first_row)
+
+
+def _refuse_infinite(column, field, first_row: int) -> None:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if pa.types.is_timestamp(column.type):
+        numbers, edge = column.view(pa.int64()), 2**63 - 1
+        low, high = -(2**63) + _EPOCH_MICROSECONDS, edge - _EPOCH_MICROSECONDS
+    elif pa.types.is_date32(column.type):
+        numbers, edge = column.view(pa.int32()), 2**31 - 1
+        low, high = -(2**31) + _EPOCH_DAYS, edge - _EPOCH_DAYS
+    else:
+        return
+    # Whether or not the driver has moved them by the difference of the epochs.
+    found = pc.or_(pc.less_equal(numbers, low), pc.greater_equal(numbers, high))
+    at = pc.index(found, True).as_py()
+    if at >= 0:
+        raise DataError(
+            f"row {first_row + at} (from 0), column {field.name!r}: infinity, which Arrow has not; "
+            f"leave it out with where, or read it as text with a query",
+            position=first_row + at,
+            column=field.name,
+        )
+
+
+def refuse_dimensions(cursor, text: str, schema) -> None:
+    """Raise DataError for arrays that are no lists: of arrays, or not beginning with 1."""
+    import pyarrow as pa
+
+    for field in schema:
+        if not pa.types.is_list(field.type):
+            continue
+        name = '"' + field.name.replace('"', '""') + '"'
+        cursor.execute(
+            f"select {name}::text from ({text}) as q "
+            f"where array_ndims({name}) > 1 or array_lower({name}, 1) <> 1 limit 1"
+        )
+        found = cursor.fetchall()
+        if found:
+            raise DataError(
+                f"column {field.name!r}: {found[0][0]} is an array of more than one dimension, or "
+                f"one that does not begin with 1; read it as text with a query",
+                column=field.name,
+            )

@@ -1,0 +1,31 @@
+"""A place in a connector's system where the checks may do what they like."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+__all__ = ["Scratch"]
+
+
+@dataclass
+class Scratch:
+    """A connection, and what else a check may need.
+
+    ``stream`` gives the stream of a new table's name, as a list of parts; ``unreachable`` and
+    ``wrong_password`` are connections that fail so (None: the system has no such thing, or the
+    server at hand lets everybody in), ``secret`` the text in the latter that no message may show.
+    """
+
+    connection: dict[str, Any]
+    stream: Callable[[str], list[str]] = lambda name: [name]
+    unreachable: dict[str, Any] | None = None
+    wrong_password: dict[str, Any] | None = None
+    secret: str = ""
+    numbers: Any = field(default_factory=lambda: itertools.count(1))
+
+    def new_stream(self, name: str = "") -> list[str]:
+        """Return a stream that is not there yet."""
+        return self.stream(name or f"t{next(self.numbers)}")

@@ -1,0 +1,60 @@
+"""The checks by name, and what runs them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from typing import Any
+
+from pypods.conformance import limits, meeting, reading, safety, values, writing
+from pypods.conformance.check import CHECKS, Check, NotCheckedError
+from pypods.conformance.outcome import FAILED, NOT_CHECKED, NOT_OFFERED, PASSED, Outcome
+from pypods.conformance.scratch import Scratch
+from pypods.conformance.subject import Subject
+
+__all__ = ["list_checks", "run_check", "run_conformance"]
+
+#: Where the checks are, in the order in which they are run.
+_ROOMS = (meeting, values, reading, writing, safety, limits)
+
+
+def list_checks() -> list[str]:
+    """Return the names of all checks, in the order in which they are run."""
+    order = {room.__name__: at for at, room in enumerate(_ROOMS)}
+    return sorted(CHECKS, key=lambda name: order[CHECKS[name].run.__module__])
+
+
+def run_conformance(
+    loader: Any, scratch: Scratch, *, only: Iterable[str] | None = None
+) -> list[Outcome]:
+    """Run the checks over a connector's loader and a scratch place; return what came of each."""
+    subject = Subject(loader, scratch)
+    names = list_checks() if only is None else list(only)
+    return [run_check(subject, name) for name in names]
+
+
+def run_check(subject: Subject, name: str) -> Outcome:
+    """Run one check. What it raises is its outcome."""
+    check: Check = CHECKS[name]
+    lacking = [need for need in check.needs if not subject.offers(need)]
+    subject.notes = []
+    began = time.monotonic()
+    status, detail = PASSED, ""
+    if lacking:
+        status, detail = NOT_OFFERED, ", ".join(lacking)
+    else:
+        try:
+            check.run(subject)
+        except NotCheckedError as exc:
+            status, detail = NOT_CHECKED, str(exc)
+        except Exception as exc:  # noqa: BLE001 - whatever a connector raises is what is wrong
+            status, detail = FAILED, f"{type(exc).__name__}: {exc}"
+    return Outcome(
+        connector=subject.name,
+        check=name,
+        title=check.title,
+        status=status,
+        detail=detail,
+        notes=tuple(subject.notes),
+        seconds=time.monotonic() - began,
+    )

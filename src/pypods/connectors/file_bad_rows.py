@@ -1,0 +1,84 @@
+"""Rows that no file can hold, put aside as Parquet files in a folder beside the stream."""
+
+from __future__ import annotations
+
+from pypods.connectors.file_format import FileFormat
+from pypods.connectors.file_streams import BAD_ROWS_SUFFIX, FileStream
+
+TYPE_CHECKING = False  # As typing has it, without importing typing into every worker.
+if TYPE_CHECKING:
+    from typing import Any
+
+__all__ = ["BadRowsFiles", "BadRowsFormat", "bad_rows_stream"]
+
+SUFFIX = ".parquet"
+_COLUMNS = [("run", "utf8"), ("part", "utf8"), ("position", "int64"), ("reason", "utf8"),
+            ("row_json", "utf8")]  # fmt: skip
+
+
+def bad_rows_stream(stream: FileStream) -> FileStream:
+    """Return the stream of what was refused for another one."""
+    inner = "" if stream.inner is None else f".{stream.inner}"
+    return FileStream(stream.path + inner + BAD_ROWS_SUFFIX, "folder", (SUFFIX,))
+
+
+class BadRowsFiles:
+    """The files of one stream's refused rows, each of one batch of one run."""
+
+    def __init__(self, store: Any, stream: FileStream, run: str) -> None:
+        self.store = store
+        self.folder = bad_rows_stream(stream).path
+        self.run = run
+
+    def add(self, part: str, number: int, first: int, rows: list[Any]) -> str:
+        """Put rows of a batch aside; return the file's name."""
+        import pyarrow as pa  # type: ignore[import-untyped,unused-ignore]
+        import pyarrow.parquet as pq  # type: ignore[import-untyped,unused-ignore]
+
+        from pypods.connectors.json_values import row_as_json
+        from pypods.connectors.names import short_hash
+        from pypods.connectors.types import schema_from_rows
+
+        values = [
+            (self.run, part, first + each.at, each.reason, row_as_json(each.row)) for each in rows
+        ]
+        table = pa.table(
+            [list(column) for column in zip(*values)],
+            schema=schema_from_rows([(*each, False) for each in _COLUMNS]),
+        )
+        name = f"{self._start()}{short_hash(part)}-{number:06d}{SUFFIX}"
+        with self.store.create(f"{self.folder}/{name}") as file:
+            pq.write_table(table, file)
+        return name
+
+    def keep_only(self, names: Any) -> None:
+        """Remove the files of the run that are none of these."""
+        for name in self.store.names(self.folder):
+            if name.startswith(self._start()) and name not in names:
+                self.store.remove(f"{self.folder}/{name}")
+
+    def _start(self) -> str:
+        from pypods.connectors.names import short_hash
+
+        readable = "".join(char if char.isalnum() or char in "-_" else "_" for char in self.run)
+        return f"{readable[:64]}-{short_hash(self.run)}-"
+
+
+class BadRowsFormat(FileFormat):
+    """What is in those files, for reading."""
+
+    title = "Refused rows"
+    suffixes = (SUFFIX,)
+
+    def schema(self, source: Any) -> Any:
+        """Return run, part, position in the part, reason and the row as JSON."""
+        from pypods.connectors.types import schema_from_rows
+
+        return schema_from_rows([(*each, False) for each in _COLUMNS])
+
+    def read(self, source: Any, piece: dict[str, Any], schema: Any, batch_rows: int) -> Any:
+        """Yield the rows of a file."""
+        import pyarrow.parquet as pq
+
+        with source.store.open(piece["path"]) as file:
+            yield from pq.read_table(file, columns=schema.names).to_batches(batch_rows)

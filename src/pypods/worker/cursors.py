@@ -1,0 +1,477 @@
+"""Rows of DB-API cursors that the host holds: read ahead, sent in batches, put back; no frames.
+
+What is read ahead is kept until the host has said that it arrived, so an interrupt loses no row.
+"""
+
+from __future__ import annotations
+
+import sys
+from time import monotonic
+
+from pypods.wire.envelopes import FETCH, START
+from pypods.wire.failures import describe_failure
+from pypods.wire.weights import MAX_BATCH_BYTES, weight_of
+from pypods.worker.cursor_classes import WAYS, kind_of
+
+TYPE_CHECKING = False  # As typing has it, without importing typing into every worker.
+if TYPE_CHECKING:
+    from typing import Any, Callable
+
+__all__ = ["Cursors"]
+
+#: A further row is read only while this has not passed since the first was asked for.
+BATCH_SECONDS = 0.005
+#: DB-API's errors for a cursor or connection that is not used as it may be.
+_MISUSE = frozenset({"InterfaceError", "ProgrammingError"})
+#: Rows counts from here on are drivers' ways to say that they do not know.
+_MAX_ROWCOUNT = 2**63 - 1
+FETCHONE, NEXT = 0, -1
+#: Attributes that may come along, by the bits that ask for them.
+KEPT = ("description", "rowcount", "lastrowid")
+
+
+class _Stop:
+    """What ends a batch: no more rows, or the error (its document) that comes in their place."""
+
+    def __init__(self, error: dict[str, Any] | None = None) -> None:
+        self.error = error
+
+
+class _Reading:
+    """How far one cursor was read, since it was last executed."""
+
+    def __init__(self) -> None:
+        #: The host counts what it executes, and says to which result a number belongs.
+        self.generation = 0
+        #: Rows, and perhaps a stop, that are not known to have arrived; the first one's number.
+        self.items: list[Any] = []
+        self.first = 0
+        #: The document in which they were last sent.
+        self.sent: dict[str, Any] | None = None
+        #: Rows read from the driver for the host's single fetches.
+        self.read = 0
+        #: Whether the driver holds all rows, and can be told to go back.
+        self.goes_back = False
+        #: Whether the last row came at once.
+        self.is_quick = True
+        self.iterators: dict[int, Any] = {}
+        self.iterators_made = 0
+        #: How many references the cursor had when nobody else in the pod could have one.
+        self.holders = _ALONE
+
+
+def _count_holders(objects: dict[int, Any], number: int) -> int:
+    return sys.getrefcount(objects[number])
+
+
+#: Of an object that only the host can reach; no number where Python does not count.
+_ALONE = _count_holders({0: object()}, 0) if hasattr(sys, "getrefcount") else -1
+
+
+class Cursors:
+    """What is read of the cursors that the host holds, by their numbers."""
+
+    def __init__(self, objects: dict[int, Any], about: Callable[[BaseException], Any]) -> None:
+        self._objects = objects
+        self._about = about
+        self._readings: dict[int, _Reading] = {}
+        self.max_bytes = MAX_BATCH_BYTES
+        self._operations: dict[str, Callable[..., Any]] = {
+            "+fetch": self.fetch,
+            "+call": self.call,
+            "+rest": self.rest,
+            "+iter": self.iterate,
+            "+back": self.put_back,
+        }
+
+    def function(self, number: int, operation: str) -> Callable[..., Any]:
+        """Return what a call of ``#REF.+OPERATION`` calls. Raises LookupError for no such."""
+        function = self._operations[operation]
+        if function == self.fetch:
+            return lambda packed: self.fetch(number, packed)
+        return lambda *args, **kwargs: function(number, *args, **kwargs)
+
+    def forget(self, number: int) -> object:
+        """Return what was read of a cursor that the host holds no more, to be let go of."""
+        return self._readings.pop(number, None)
+
+    def shorten(self, batch: Any) -> dict[str, Any] | None:
+        """Return less of a batch that cannot cross: its first row; None if it had no more.
+
+        A row that cannot cross alone is dropped, as it would be had it been all that was asked.
+        """
+        for reading in list(self._readings.values()):
+            if reading.sent is batch:
+                reading.sent = None
+                if len(reading.items) > 1:
+                    return {"rows": reading.items[:1], "held": True}
+                del reading.items[:1]
+        return None
+
+    # What the host asks ------------------------------------------------------------------------
+
+    def fetch(self, number: int, packed: bytes) -> dict[str, Any]:
+        """Return the next row, and more that come at once; what is packed is on the page.
+
+        Raises what the driver raises for the row that was asked for.
+        """
+        way, generation, received, ahead, go_back, check, bits = FETCH.unpack(packed)
+        wanted = _named(bits)
+        reading = self._reading(number, generation, received)
+        if go_back >= 0:
+            self.put_back(number, generation, received, go_back)
+        is_alone = reading.holders == _count_holders(self._objects, number)
+        batch = self._fetch(number, reading, way, ahead if is_alone else 0, bool(check), wanted)
+        if is_alone:
+            reading.holders = _count_holders(self._objects, number)
+        return batch
+
+    def _fetch(
+        self,
+        number: int,
+        reading: _Reading,
+        way: int,
+        ahead: int,
+        check: bool,
+        wanted: list[str],
+    ) -> dict[str, Any]:
+        cursor = self._objects[number]
+        items = reading.items
+        if items and not check:
+            return self._batch(reading, cursor, wanted)
+        take = _taker(cursor, reading, way)
+        began = monotonic()
+        if ahead and not _may_read_ahead(cursor, reading):
+            ahead = 0
+        try:
+            row = take()
+            if row is None and way == FETCHONE:
+                items.append(_Stop())
+            else:
+                items.append(row)
+                reading.read += 1
+        except StopIteration:
+            items.append(_Stop())
+        except Exception as exc:
+            if not check or _is_over(cursor, exc, take):
+                items.clear()
+                raise
+            items.append(_Stop(describe_failure(exc, self._about)))
+        if check and type(items[-1]) is _Stop and not _has_description(cursor):
+            items.clear()
+            return {"gone": True}
+        reading.is_quick = monotonic() - began < BATCH_SECONDS
+        if ahead and reading.is_quick and type(items[-1]) is not _Stop:
+            return self._read_ahead(reading, cursor, way, ahead, began + BATCH_SECONDS, wanted)
+        return self._batch(reading, cursor, wanted)
+
+    def _read_ahead(
+        self,
+        reading: _Reading,
+        cursor: Any,
+        way: int,
+        ahead: int,
+        until: float,
+        wanted: list[str],
+    ) -> dict[str, Any]:
+        """Read further rows while there is time; none after one that moves the row count.
+
+        Nor one after which the row number is neither the same nor the next.
+        """
+        # As the program is to see them: before what it did not ask for.
+        attributes = _attributes(cursor, wanted)
+        before = getattr(cursor, "rowcount", None)
+        place: Any = getattr(cursor, "rownumber", None)
+        at_first = place
+        is_numbered = type(place) is int
+        step: int | None = None
+        has_moved = False
+        items = reading.items
+        take = _taker(cursor, reading, way)
+        weight = _weight_of(items[-1]) if items else 0
+        most = self.max_bytes
+        try:
+            while ahead > 0 and weight < most and monotonic() < until:
+                row = take()
+                if row is None and way == FETCHONE:
+                    items.append(_Stop())
+                    break
+                items.append(row)
+                reading.read += 1
+                ahead -= 1
+                weight += _weight_of(row)
+                if getattr(cursor, "rowcount", None) != before:
+                    has_moved = True
+                    break
+                if is_numbered:
+                    place += 1 if step is None else step
+                    found = cursor.rownumber
+                    if step is None:
+                        step = 0 if found == place - 1 else 1
+                        place -= 1 - step
+                    if found != place:
+                        break
+        except StopIteration:
+            items.append(_Stop())
+        except Exception as exc:  # noqa: BLE001 - it arrives at its place among the rows
+            items.append(_Stop(describe_failure(exc, self._about)))
+        batch = self._batch(reading, cursor, (), attributes)
+        if has_moved:
+            batch["rowcount"] = before
+        if is_numbered:
+            batch["rownumber"] = [at_first, step or 0]
+        return batch
+
+    def _batch(
+        self,
+        reading: _Reading,
+        cursor: Any,
+        wanted: Any,
+        attributes: dict[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        """Return the document of the items that have not arrived."""
+        items = reading.items
+        batch: dict[str, Any] = {}
+        if items:
+            last = items[-1]
+            if type(last) is not _Stop:
+                batch["rows"] = items[:]
+            else:
+                batch["rows"] = items[:-1]
+                batch["stop"] = True
+                if last.error is not None:
+                    batch["error"] = last.error
+        if wanted:
+            attributes = _attributes(cursor, wanted)
+        if attributes:
+            batch["attributes"] = attributes
+        reading.sent = batch
+        return batch
+
+    def call(
+        self, number: int, method: str, packed: bytes, *args: Any, **kwargs: Any
+    ) -> dict[str, Any]:
+        """Call what begins another result, and say of it what the host will ask next."""
+        generation, taken, ahead, bits = START.unpack(packed)
+        wanted = _named(bits)
+        reading = self._readings.get(number)
+        if reading is None:
+            reading = self._readings[number] = _Reading()
+        if taken >= 0:
+            self.put_back(number, reading.generation, reading.first, taken)
+        cursor = self._objects[number]
+        value = getattr(cursor, method)(*args, **kwargs)
+        reading.generation = generation
+        reading.items, reading.sent = [], None
+        reading.first = reading.read = 0
+        reading.goes_back = goes_back = _goes_back(cursor)
+        if ahead and (goes_back or reading.is_quick) and _has_description(cursor):
+            result = self._call_and_fetch(number, reading, wanted, value is cursor)
+        else:
+            result = {"attributes": _attributes(cursor, wanted)} if wanted else {}
+        if value is cursor:
+            result["itself"] = True
+        elif value is not None:
+            result["value"] = value
+        if goes_back:
+            result["back"] = True
+        return result
+
+    def _call_and_fetch(
+        self, number: int, reading: _Reading, wanted: list[str], is_itself: bool
+    ) -> dict[str, Any]:
+        """Say what is asked for, and bring the first row along, if nobody can tell."""
+        # Held here by the caller's own names: the cursor, and once more the value if it is that.
+        holders = _count_holders(self._objects, number) - 1 - is_itself
+        cursor = self._objects[number]
+        if holders == reading.holders and _may_read_ahead(cursor, reading):
+            until = monotonic() + BATCH_SECONDS
+            attributes = _attributes(cursor, wanted) if wanted else None
+            place = getattr(cursor, "rownumber", None)
+            try:
+                row = cursor.fetchone()
+            except Exception as exc:  # noqa: BLE001 - it arrives where the row would
+                row = _Stop(describe_failure(exc, self._about))
+            if row is None:
+                row = _Stop()
+            if type(row) is not _Stop:
+                reading.read = 1
+            reading.items.append(row)
+            reading.is_quick = monotonic() < until
+            batch = self._batch(reading, cursor, (), attributes)
+            if type(place) is int:
+                batch["rownumber"] = [place, 0]
+            return batch
+        return {"attributes": _attributes(cursor, wanted)} if wanted else {}
+
+    def rest(
+        self,
+        number: int,
+        method: str,
+        args: list[Any],
+        kwargs: dict[str, Any],
+        generation: int,
+        received: int,
+        unread: int,
+        taken: int,
+    ) -> dict[str, Any]:
+        """Fetch many or all where the host has ``unread`` rows; return what comes after those.
+
+        Where the driver goes back, ``taken`` is not -1: it is then asked for all of them.
+        """
+        reading = self._reading(number, generation, received)
+        cursor = self._objects[number]
+        if taken >= 0:
+            self.put_back(number, generation, received, taken)
+            return {"value": getattr(cursor, method)(*args, **kwargs)}
+        items, reading.items = reading.items, []
+        reading.first += len(items)
+        stop = items.pop() if items and type(items[-1]) is _Stop else None
+        size: Any = -1
+        if method == "fetchmany":
+            size = args[0] if args else kwargs.get("size")
+            size = cursor.arraysize if size is None else size
+        is_counted = type(size) is int and size > 0
+        missing = size - unread - len(items) if is_counted else 1
+        rows: Any = []
+        if missing > 0:
+            if stop is not None and stop.error is not None:
+                return {"rows": items, "stop": True, "error": stop.error, "size": -1}
+            if is_counted:
+                rows = cursor.fetchmany(missing)
+            else:
+                rows = getattr(cursor, method)(*args, **kwargs)
+        elif stop is not None:
+            reading.items.append(stop)
+            reading.first -= 1
+        if not is_counted:
+            size = 0 if size == 0 and not rows else -1  # What some drivers take for all of them.
+        answer = {"rows": items + list(rows), "size": size}
+        if type(rows) is tuple:
+            answer["tuple"] = True
+        return answer
+
+    def iterate(self, number: int, finished: list[int]) -> int:
+        """Return the number of a new iterator over a cursor; 0 where that is its own."""
+        reading = self._readings.get(number)
+        if reading is None:
+            reading = self._readings[number] = _Reading()
+        for each in finished:
+            reading.iterators.pop(each, None)
+        is_alone = reading.holders == _count_holders(self._objects, number)
+        iterator = iter(self._objects[number])
+        if iterator is self._objects[number]:
+            return 0
+        reading.iterators_made += 1
+        reading.iterators[reading.iterators_made] = iterator
+        del iterator
+        if is_alone:
+            reading.holders = _count_holders(self._objects, number)
+        return reading.iterators_made
+
+    def put_back(self, number: int, generation: int, received: int, taken: int) -> None:
+        """Let the driver go back to where the program is: behind the rows that it has taken."""
+        reading = self._reading(number, generation, received)
+        distance = taken - reading.read
+        if distance:
+            self._objects[number].scroll(distance)
+        reading.read = taken
+        reading.items.clear()
+        reading.first = received
+
+    def _reading(self, number: int, generation: int, received: int) -> _Reading:
+        reading = self._readings.get(number)
+        if reading is None:
+            reading = self._readings[number] = _Reading()
+        if reading.generation != generation:
+            reading.generation = generation
+            reading.items = []
+            reading.first, reading.read, reading.goes_back = received, 0, False
+        elif received > reading.first:
+            del reading.items[: received - reading.first]
+            reading.first = received
+        return reading
+
+
+# What is asked of a driver's cursor ----------------------------------------------------------
+
+
+def _may_read_ahead(cursor: Any, reading: _Reading) -> bool:
+    """Whether nobody can tell that rows were read, but by when."""
+    kind = kind_of(type(cursor))
+    if not (kind.is_plain or (kind.has_ways and reading.goes_back)):
+        return False
+    own = getattr(cursor, "__dict__", None)
+    if own and not own.keys().isdisjoint(WAYS):
+        return False
+    return _has_description(cursor)
+
+
+def _has_description(cursor: Any) -> bool:
+    return getattr(cursor, "description", None) is not None
+
+
+def _goes_back(cursor: Any) -> bool:
+    """Whether a cursor that was just executed has all its rows, and can be moved among them."""
+    rowcount = getattr(cursor, "rowcount", None)
+    return (
+        type(rowcount) is int
+        and 0 <= rowcount < _MAX_ROWCOUNT
+        and _has_description(cursor)
+        and callable(getattr(cursor, "scroll", None))
+    )
+
+
+def _is_over(cursor: Any, error: Exception, take: Callable[[], Any]) -> bool:
+    """Whether an error says that the result cannot be fetched from at all.
+
+    Then the rows before, which were read ahead, would not have come either.
+    """
+    names = [each.__name__ for each in type(error).__mro__]
+    if not _MISUSE.isdisjoint(names) or not _has_description(cursor):
+        return True
+    try:
+        take()
+    except Exception as exc:  # noqa: BLE001 - the driver's
+        return type(exc) is type(error)
+    return False
+
+
+def _taker(cursor: Any, reading: _Reading, way: int) -> Callable[[], Any]:
+    if way == FETCHONE:
+        take: Callable[[], Any] = cursor.fetchone
+        return take
+    iterator = cursor if way == NEXT else reading.iterators[way]
+    return lambda: next(iterator)
+
+
+def _named(bits: int) -> list[str]:
+    """Return the attributes that the host asks for with a set of bits."""
+    return [name for bit, name in enumerate(KEPT) if bits >> bit & 1] if bits else []
+
+
+def _attributes(cursor: Any, wanted: list[str]) -> dict[str, Any]:
+    found = {}
+    for name in wanted:
+        try:
+            found[name] = getattr(cursor, name)
+        except Exception:  # noqa: BLE001 - whoever asks for it is told then
+            continue
+    return found
+
+
+def _weight_of(row: Any) -> int:
+    """Return about how many bytes a row takes."""
+    cls = type(row)
+    values = row.values() if cls is dict else row
+    if cls is not tuple and cls is not dict and cls is not list:
+        return 64 + weight_of(row)
+    weight = 64
+    for value in values:
+        cls = type(value)
+        weight += 16
+        if cls is str:
+            weight += len(value) * (1 if value.isascii() else 4)
+        elif cls is bytes or cls is memoryview or cls is bytearray:
+            weight += len(value)
+    return weight
