@@ -95,7 +95,7 @@ def test_code_of_the_pod_imports_the_standard_library_alone(path):
             foreign.append(ast.unparse(node))
     assert foreign == []
     own = {".".join(name.split(".")[:2]) for name in names if name.startswith("pypods")}
-    if path.parent.name == "connectors":
+    if "connectors" in path.parts:
         assert own <= {"pypods.connectors", "pypods.errors"}
     else:
         assert own <= {"pypods", "pypods.wire", "pypods.worker", "pypods.errors"}

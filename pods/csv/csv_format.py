@@ -7,8 +7,8 @@ import codecs
 import pyarrow as pa
 
 from pypods.connectors.errors import SchemaError, SettingsError
-from pypods.connectors.file_builder import fill_batch
-from pypods.connectors.file_format import FILE_CAPABILITIES, FileFormat, file_settings, spread
+from pypods.connectors.files.builder import fill_batch
+from pypods.connectors.files.format import FILE_CAPABILITIES, FileFormat, file_settings, spread
 from pypods.connectors.settings import Settings, setting
 from pypods.connectors.text_forms import BINARY_FORMS
 from pypods.connectors.types import field_from_text, schema_from_rows, text_of

@@ -1,6 +1,6 @@
 """CSV files, as a source and a target of rows."""
 
-from pypods.connectors.file_connector import FileConnector
+from pypods.connectors.files.file_connector import FileConnector
 
 from .csv_format import CsvFormat
 

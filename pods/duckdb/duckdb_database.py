@@ -7,7 +7,6 @@ from pathlib import Path
 import duckdb
 
 from pypods.connectors.batches import conform, refuse_finer
-from pypods.connectors.database import CAPABILITIES, Database, Description
 from pypods.connectors.errors import (
     AuthenticationError,
     ConflictError,
@@ -20,7 +19,8 @@ from pypods.connectors.errors import (
 )
 from pypods.connectors.names import join_stream
 from pypods.connectors.settings import Settings, setting
-from pypods.connectors.statement import Statement, Value
+from pypods.connectors.sql.database import CAPABILITIES, Database, Description
+from pypods.connectors.sql.statement import Statement, Value
 from pypods.connectors.types import kind_of, text_of
 
 from . import duckdb_types

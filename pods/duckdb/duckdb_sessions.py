@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import duckdb
 
-from pypods.connectors.session import Session
-from pypods.connectors.statement import Statement
+from pypods.connectors.sql.session import Session
+from pypods.connectors.sql.statement import Statement
 
 #: What a batch is called in SQL while it is inserted.
 BATCH = "pypods_batch"

@@ -1,6 +1,6 @@
 """DuckDB files, as a source and a target of rows."""
 
-from pypods.connectors.sql import SqlConnector
+from pypods.connectors.sql.sql_connector import SqlConnector
 
 from .duckdb_database import DuckdbDatabase
 

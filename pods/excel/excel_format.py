@@ -5,8 +5,8 @@ from __future__ import annotations
 import pyarrow as pa
 
 from pypods.connectors.errors import ConflictError, SchemaError, SettingsError
-from pypods.connectors.file_builder import fill_batch
-from pypods.connectors.file_format import FILE_CAPABILITIES, FileFormat, file_settings
+from pypods.connectors.files.builder import fill_batch
+from pypods.connectors.files.format import FILE_CAPABILITIES, FileFormat, file_settings
 from pypods.connectors.settings import Settings, setting
 from pypods.connectors.types import field_from_text
 

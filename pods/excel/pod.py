@@ -1,6 +1,6 @@
 """Excel files, as a source and a target of rows."""
 
-from pypods.connectors.file_connector import FileConnector
+from pypods.connectors.files.file_connector import FileConnector
 
 from .excel_format import ExcelFormat
 

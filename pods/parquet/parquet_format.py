@@ -6,8 +6,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pypods.connectors.errors import DataError, SchemaError
-from pypods.connectors.file_builder import fill_batch
-from pypods.connectors.file_format import (
+from pypods.connectors.files.builder import fill_batch
+from pypods.connectors.files.format import (
     FILE_CAPABILITIES,
     FileFormat,
     file_settings,

@@ -1,6 +1,6 @@
 """Parquet files, as a source and a target of rows."""
 
-from pypods.connectors.file_connector import FileConnector
+from pypods.connectors.files.file_connector import FileConnector
 
 from .parquet_format import ParquetFormat
 

@@ -1,6 +1,6 @@
 """PostgreSQL, as a source and a target of rows."""
 
-from pypods.connectors.sql import SqlConnector
+from pypods.connectors.sql.sql_connector import SqlConnector
 
 from .postgresql_database import PostgresqlDatabase
 

@@ -6,7 +6,6 @@ import re
 
 import psycopg
 
-from pypods.connectors.database import CAPABILITIES, Database, Description
 from pypods.connectors.errors import (
     AuthenticationError,
     ConflictError,
@@ -19,7 +18,8 @@ from pypods.connectors.errors import (
 )
 from pypods.connectors.names import join_stream
 from pypods.connectors.settings import Settings, setting
-from pypods.connectors.statement import Statement, Value, join
+from pypods.connectors.sql.database import CAPABILITIES, Database, Description
+from pypods.connectors.sql.statement import Statement, Value, join
 
 from . import postgresql_reading, postgresql_swap, postgresql_types, postgresql_writing
 from .postgresql_sessions import PostgresqlSession

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from pypods.connectors.batches import conform
 from pypods.connectors.errors import DataError
-from pypods.connectors.statement import Statement, Value
+from pypods.connectors.sql.statement import Statement, Value
 from pypods.connectors.types import kind_of
 
 from . import postgresql_types

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import psycopg
 
-from pypods.connectors.session import Session
-from pypods.connectors.statement import Statement
+from pypods.connectors.sql.session import Session
+from pypods.connectors.sql.statement import Statement
 
 #: What makes text forms the same everywhere.
 OPTIONS = "-c timezone=UTC -c datestyle=ISO,YMD -c intervalstyle=postgres -c bytea_output=hex"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pypods.connectors.statement import Statement, Value
+from pypods.connectors.sql.statement import Statement, Value
 
 #: Each says whether the table has something that a new one in its place would not have.
 _TIES = """

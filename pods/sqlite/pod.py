@@ -1,6 +1,6 @@
 """SQLite files, as a source and a target of rows."""
 
-from pypods.connectors.sql import SqlConnector
+from pypods.connectors.sql.sql_connector import SqlConnector
 
 from .sqlite_database import SqliteDatabase
 

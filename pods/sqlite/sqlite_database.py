@@ -6,7 +6,6 @@ import sqlite3
 from pathlib import Path
 from urllib.parse import quote as percent_encoded
 
-from pypods.connectors.database import CAPABILITIES, Database, Description
 from pypods.connectors.errors import (
     AuthenticationError,
     ConflictError,
@@ -17,9 +16,10 @@ from pypods.connectors.errors import (
     StreamNotFoundError,
     UnreachableError,
 )
-from pypods.connectors.session import Session
 from pypods.connectors.settings import Settings, setting
-from pypods.connectors.statement import Statement, Value
+from pypods.connectors.sql.database import CAPABILITIES, Database, Description
+from pypods.connectors.sql.session import Session
+from pypods.connectors.sql.statement import Statement, Value
 from pypods.connectors.types import field_from_text, text_of
 
 from . import sqlite_reading, sqlite_types, sqlite_values

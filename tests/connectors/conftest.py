@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from pypods.connectors.sql import SqlConnector
+from pypods.connectors.sql.sql_connector import SqlConnector
 
 SHIPPED = Path(__file__).resolve().parent.parent.parent / "pods"
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from pypods.connectors.file_connector import FileConnector
+from pypods.connectors.files.file_connector import FileConnector
 
 SHIPPED = Path(__file__).resolve().parent.parent.parent / "pods"
 UTC = dt.UTC

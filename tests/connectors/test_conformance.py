@@ -10,7 +10,7 @@ import pytest
 
 from pypods.conformance import Outcome, Scratch, as_table, list_checks, run_check
 from pypods.conformance.subject import Subject
-from pypods.connectors.sql import SqlConnector
+from pypods.connectors.sql.sql_connector import SqlConnector
 
 _spec = importlib.util.spec_from_file_location(
     "in_process", Path(__file__).with_name("in_process.py")

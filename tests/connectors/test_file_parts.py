@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pypods.connectors.errors import ConnectorError, DataError, SettingsError
-from pypods.connectors.file_streams import parse_stream
+from pypods.connectors.files.streams import parse_stream
 from pypods.connectors.row_filter import RowFilter
 from pypods.connectors.sorting import sorted_batches
 from pypods.connectors.text_forms import array_from_text, text_from_array

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from pypods.connectors.errors import ConflictError, DataError, SchemaError, SettingsError
-from pypods.connectors.file_store import LocalStore
+from pypods.connectors.files.store import LocalStore
 
 _spec = importlib.util.spec_from_file_location("files", Path(__file__).with_name("files.py"))
 files = importlib.util.module_from_spec(_spec)

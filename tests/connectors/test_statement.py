@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pypods.connectors.statement import Statement, Value, join
+from pypods.connectors.sql.statement import Statement, Value, join
 
 PIECES = Statement('select "50%?" where a = ', Value(1), " and b = ", Value("x' or 1"))
 

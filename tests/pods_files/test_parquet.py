@@ -108,13 +108,13 @@ def test_row_groups_are_partitions(pod, place, tmp_path):
 def test_an_upsert_passes_over_old_rows_once_for_each_part_of_the_new(tmp_path):
     """With little memory allowed, the result is that of much."""
     connector, place = files.load("parquet"), {"folder": str(tmp_path)}
-    from pypods.connectors import file_keys
+    from pypods.connectors.files import keys
 
     old = pa.table({"k": list(range(2000)), "v": [0] * 2000, "kept": ["x"] * 2000})
     new = pa.table({"k": list(range(1000, 3000)), "v": [1] * 2000})
     results = []
     for rows in (10**6, 300):
-        before, file_keys.CHUNK_ROWS = file_keys.CHUNK_ROWS, rows
+        before, keys.CHUNK_ROWS = keys.CHUNK_ROWS, rows
         try:
             stream = f"{rows}.parquet"
             connector.write_all(place, stream, old)
@@ -123,7 +123,7 @@ def test_an_upsert_passes_over_old_rows_once_for_each_part_of_the_new(tmp_path):
             assert done == {"rows": 2000, "rows_in_target": 3000}
             results.append(files.rows_of(connector, place, stream))
         finally:
-            file_keys.CHUNK_ROWS = before
+            keys.CHUNK_ROWS = before
     assert results[0] == results[1]
     assert [row["v"] for row in results[0]] == [0] * 1000 + [1] * 2000
     assert [row["kept"] for row in results[0]] == ["x"] * 2000 + [None] * 1000

@@ -13,7 +13,7 @@ import pytest
 from pypods import PodCallError
 from pypods.conformance import Scratch, run_check
 from pypods.conformance.subject import Subject
-from pypods.connectors.s3_store import S3Store
+from pypods.connectors.files.s3_store import S3Store
 from pypods.pods import PodLoader
 
 _spec = importlib.util.spec_from_file_location(

@@ -1,4 +1,4 @@
-"""Values of rows as JSON, to be kept in a bookkeeping table and come back equal."""
+"""Values of rows and Arrow schemas as text, to be kept in bookkeeping and come back equal."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ TYPE_CHECKING = False  # As typing has it, without importing typing into every w
 if TYPE_CHECKING:
     from typing import Any
 
-__all__ = ["dump_values", "load_values", "row_as_json"]
+__all__ = ["dump_schema", "dump_values", "load_schema", "load_values", "row_as_json"]
 
 
 def dump_values(values: Any) -> str:
@@ -19,6 +19,22 @@ def dump_values(values: Any) -> str:
 def load_values(text: str) -> list[Any]:
     """Return the values of ``dump_values``."""
     return [_untagged(each) for each in json.loads(text)]
+
+
+def dump_schema(schema: Any) -> str:
+    """Return an Arrow schema, its metadata included, as text that ``load_schema`` reads."""
+    from base64 import b64encode
+
+    return b64encode(schema.serialize().to_pybytes()).decode("ascii")
+
+
+def load_schema(text: str) -> Any:
+    """Return the schema of ``dump_schema``."""
+    from base64 import b64decode
+
+    import pyarrow as pa  # type: ignore[import-untyped,unused-ignore]
+
+    return pa.ipc.read_schema(pa.py_buffer(b64decode(text)))
 
 
 def _tagged(value: Any) -> Any:

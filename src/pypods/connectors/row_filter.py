@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pypods.connectors.errors import DataError, SettingsError
 from pypods.connectors.names import check_columns
-from pypods.connectors.select import OPERATORS
+from pypods.connectors.sql.select import OPERATORS
 
 TYPE_CHECKING = False  # As typing has it, without importing typing into every worker.
 if TYPE_CHECKING:

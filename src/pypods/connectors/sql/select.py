@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pypods.connectors.errors import SettingsError
 from pypods.connectors.names import check_columns
-from pypods.connectors.statement import Statement, Value, join
+from pypods.connectors.sql.statement import Statement, Value, join
 
 TYPE_CHECKING = False  # As typing has it, without importing typing into every worker.
 if TYPE_CHECKING:

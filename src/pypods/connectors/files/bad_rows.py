@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from pypods.connectors.file_format import FileFormat
-from pypods.connectors.file_streams import BAD_ROWS_SUFFIX, FileStream
+from pypods.connectors.files.format import FileFormat
+from pypods.connectors.files.streams import BAD_ROWS_SUFFIX, FileStream
 
 TYPE_CHECKING = False  # As typing has it, without importing typing into every worker.
 if TYPE_CHECKING:

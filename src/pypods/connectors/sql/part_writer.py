@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import deque
 
-from pypods.connectors.bad_rows import BadRow, insert_good_rows, too_many
 from pypods.connectors.batches import conform
 from pypods.connectors.errors import DataError
+from pypods.connectors.sql.bad_rows import BadRow, insert_good_rows, too_many
 
 TYPE_CHECKING = False  # As typing has it, without importing typing into every worker.
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from pypods.connectors.batches import BATCH_ROWS, as_batches, conform, last_values, limited
 from pypods.connectors.errors import ConflictError, DataError, SchemaError, SettingsError
-from pypods.connectors.file_bad_rows import BadRowsFiles
-from pypods.connectors.file_finish import KEYED_MODES, FileFinish
-from pypods.connectors.file_ledger import (
+from pypods.connectors.files.bad_rows import BadRowsFiles
+from pypods.connectors.files.finish import KEYED_MODES, FileFinish
+from pypods.connectors.files.ledger import (
     FINISHED,
     STAGING,
     FileLedger,
@@ -144,7 +144,7 @@ class FileStaging(FileFinish):
         """Return the batch in the staged types without rows that do not fit, and those."""
         import pyarrow as pa  # type: ignore[import-untyped,unused-ignore]
 
-        from pypods.connectors.bad_rows import BadRow
+        from pypods.connectors.sql.bad_rows import BadRow
 
         bad: list[Any] = []
         places = list(range(batch.num_rows))
@@ -171,7 +171,7 @@ class FileStaging(FileFinish):
                 batch = left[0] if left else batch.slice(0, 0)
 
     def _refuse_too_many(self, run: Any, bad: list[Any], most: Any) -> None:
-        from pypods.connectors.bad_rows import too_many
+        from pypods.connectors.sql.bad_rows import too_many
 
         if most is not None:
             before = sum(part["bad"] for part in self.ledger.parts(run).values())

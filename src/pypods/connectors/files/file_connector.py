@@ -5,8 +5,8 @@ from __future__ import annotations
 from pypods.connectors.batches import BATCH_ROWS, limited
 from pypods.connectors.checksum import checksum_of
 from pypods.connectors.errors import SettingsError
-from pypods.connectors.file_access import FileAccess
-from pypods.connectors.file_streams import BAD_ROWS_SUFFIX, has_suffix
+from pypods.connectors.files.access import FileAccess
+from pypods.connectors.files.streams import BAD_ROWS_SUFFIX, has_suffix
 from pypods.connectors.names import check_columns
 from pypods.connectors.row_filter import RowFilter
 from pypods.connectors.sorting import sorted_batches

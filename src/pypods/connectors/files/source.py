@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pypods.connectors.batches import BATCH_ROWS, conform
 from pypods.connectors.errors import ConflictError, SettingsError
-from pypods.connectors.file_format import FileFormat
+from pypods.connectors.files.format import FileFormat
 
 TYPE_CHECKING = False  # As typing has it, without importing typing into every worker.
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class FileSource:
     @property
     def remembered(self) -> dict[str, Any]:
         """The fields that the files were written with, by name, if nobody has changed them."""
-        from pypods.connectors.file_ledger import FileLedger
+        from pypods.connectors.files.ledger import FileLedger
 
         schema = FileLedger(self.store, self.stream.name).types(self.files)
         return {} if schema is None else {field.name: field for field in schema}

@@ -97,7 +97,7 @@ class DeadLetters:
 
     def forget(self, run: str) -> None:
         """Remove what a run put aside, if the table is there."""
-        from pypods.connectors.statement import Statement, Value
+        from pypods.connectors.sql.statement import Statement, Value
 
         if self.database.describe(self.session, self.parts) is not None:
             table = self.database.table(self.parts)

@@ -15,7 +15,7 @@ from pypods.connectors.errors import (
     StreamNotFoundError,
     UnreachableError,
 )
-from pypods.connectors.file_store import FileFacts
+from pypods.connectors.files.store import FileFacts
 
 TYPE_CHECKING = False  # As typing has it, without importing typing into every worker.
 if TYPE_CHECKING:

@@ -24,8 +24,8 @@ from pypods.connectors.errors import (
     SettingsError,
     StreamNotFoundError,
 )
-from pypods.connectors.file_builder import FileBuilder, whole_schema
-from pypods.connectors.file_ledger import FINISHED, FINISHING, STAGING, FileLedger
+from pypods.connectors.files.builder import FileBuilder, whole_schema
+from pypods.connectors.files.ledger import FINISHED, FINISHING, STAGING, FileLedger
 
 TYPE_CHECKING = False  # As typing has it, without importing typing into every worker.
 if TYPE_CHECKING:
@@ -170,7 +170,7 @@ class FileFinish:
             else:
                 builder.write_all(new, even_empty=False)
         else:
-            from pypods.connectors.file_keys import MergeByKey
+            from pypods.connectors.files.keys import MergeByKey
 
             MergeByKey(
                 builder, before, lambda: self._staged(found), found.key,

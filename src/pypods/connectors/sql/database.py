@@ -8,8 +8,8 @@ from __future__ import annotations
 from pypods.connectors.errors import ConnectorError, DataError, SchemaError, SettingsError
 from pypods.connectors.names import quote
 from pypods.connectors.rows import columns_of
-from pypods.connectors.session import Session
-from pypods.connectors.statement import Statement, Value, join
+from pypods.connectors.sql.session import Session
+from pypods.connectors.sql.statement import Statement, Value, join
 from pypods.connectors.types import fits
 
 TYPE_CHECKING = False  # As typing has it, without importing typing into every worker.

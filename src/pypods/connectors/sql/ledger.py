@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 
 from pypods.connectors.errors import ConflictError
-from pypods.connectors.json_values import dump_values, load_values
-from pypods.connectors.statement import Statement, Value
+from pypods.connectors.json_values import dump_schema, dump_values, load_schema, load_values
+from pypods.connectors.sql.statement import Statement, Value
 
 TYPE_CHECKING = False  # As typing has it, without importing typing into every worker.
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class Run:
         self.key: list[str] = json.loads(row["key_columns"])
         self.drift: str = row["drift"]
         self.staging: str = row["staging"]
-        self.source_schema = _load_schema(row["source_schema"])
+        self.source_schema = load_schema(row["source_schema"])
         self.attempt = int(row["attempt"])
         self.rows = None if row["rows_written"] is None else int(row["rows_written"])
         self.cursor: Any = None if row["cursor_value"] is None else json.loads(row["cursor_value"])
@@ -126,7 +126,7 @@ class Ledger:
             "key_columns": json.dumps(list(key)),
             "drift": drift,
             "staging": staging,
-            "source_schema": _dump_schema(source_schema),
+            "source_schema": dump_schema(source_schema),
             "attempt": 1,
         }
         self.session.run(self.database.insert_row(self.runs, values))
@@ -263,17 +263,3 @@ class Ledger:
 
     def _delete(self, parts: Any, run: str) -> None:
         self.session.run(Statement(f"delete from {self.database.table(parts)}", self._of(run)))
-
-
-def _dump_schema(schema: Any) -> str:
-    from base64 import b64encode
-
-    return b64encode(schema.serialize().to_pybytes()).decode("ascii")
-
-
-def _load_schema(text: str) -> Any:
-    from base64 import b64decode
-
-    import pyarrow as pa  # type: ignore[import-untyped,unused-ignore]
-
-    return pa.ipc.read_schema(pa.py_buffer(b64decode(text)))

@@ -23,8 +23,7 @@ import json
 import re
 
 from pypods.connectors.errors import ConflictError, SettingsError
-from pypods.connectors.json_values import dump_values, load_values
-from pypods.connectors.ledger import _dump_schema, _load_schema
+from pypods.connectors.json_values import dump_schema, dump_values, load_schema, load_values
 from pypods.connectors.names import short_hash
 
 TYPE_CHECKING = False  # As typing has it, without importing typing into every worker.
@@ -59,8 +58,8 @@ class FileRun:
         self.attempt: int = document["attempt"]
         #: What attempts before this one have staged, by part.
         self.base: dict[str, dict[str, Any]] = document["base"]
-        self.source_schema = _load_schema(document["source_schema"])
-        self.schema = _load_schema(document["schema"])
+        self.source_schema = load_schema(document["source_schema"])
+        self.schema = load_schema(document["schema"])
         #: What finishing does: files that get names, files that go.
         self.plan: dict[str, Any] = document.get("plan") or {}
         self.result: dict[str, Any] = document.get("result") or {}
@@ -72,8 +71,8 @@ class FileRun:
         return {
             "stream": stream, "run": self.run, "state": self.state, "mode": self.mode,
             "key": self.key, "drift": self.drift, "attempt": self.attempt, "base": self.base,
-            "source_schema": _dump_schema(self.source_schema),
-            "schema": _dump_schema(self.schema), "plan": self.plan, "result": self.result,
+            "source_schema": dump_schema(self.source_schema),
+            "schema": dump_schema(self.schema), "plan": self.plan, "result": self.result,
             "cursor": self.cursor, "number": self.number,
         }  # fmt: skip
 
@@ -115,8 +114,8 @@ class FileLedger:
         made = FileRun(
             {
                 "run": run, "state": STAGING, "mode": mode, "key": key, "drift": drift,
-                "attempt": 1, "base": {}, "source_schema": _dump_schema(source_schema),
-                "schema": _dump_schema(schema),
+                "attempt": 1, "base": {}, "source_schema": dump_schema(source_schema),
+                "schema": dump_schema(schema),
             }
         )  # fmt: skip
         self.store.make_folder(self.run_folder(run))
@@ -153,7 +152,7 @@ class FileLedger:
         noted = json.loads(text)
         if not files or any(noted["files"].get(file.path) != file.mark for file in files):
             return None
-        return _load_schema(noted["schema"])
+        return load_schema(noted["schema"])
 
     def note_types(self, schema: Any, files: Any) -> None:
         """Note the schema that files were written with; None: of some it is not known."""
@@ -161,7 +160,7 @@ class FileLedger:
         if schema is None:
             self.store.remove(path)
             return
-        noted = {"schema": _dump_schema(schema), "files": {each.path: each.mark for each in files}}
+        noted = {"schema": dump_schema(schema), "files": {each.path: each.mark for each in files}}
         self.store.write_text(path, json.dumps(noted))
 
     # --- the end of runs -----------------------------------------------------------------------

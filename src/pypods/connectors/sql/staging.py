@@ -11,7 +11,6 @@ from __future__ import annotations
 from contextlib import contextmanager
 from functools import partial
 
-from pypods.connectors.bad_rows import DeadLetters
 from pypods.connectors.batches import BATCH_ROWS, as_batches, last_values, limited
 from pypods.connectors.drift import plan_columns
 from pypods.connectors.errors import (
@@ -21,10 +20,11 @@ from pypods.connectors.errors import (
     SettingsError,
     StreamNotFoundError,
 )
-from pypods.connectors.ledger import Ledger
 from pypods.connectors.names import check_columns, join_stream, short_hash
-from pypods.connectors.one_ahead import OneAhead
-from pypods.connectors.part_writer import PartWriter
+from pypods.connectors.sql.bad_rows import DeadLetters
+from pypods.connectors.sql.ledger import Ledger
+from pypods.connectors.sql.one_ahead import OneAhead
+from pypods.connectors.sql.part_writer import PartWriter
 from pypods.connectors.types import normal_schema, schema_from_rows
 
 TYPE_CHECKING = False  # As typing has it, without importing typing into every worker.
@@ -315,7 +315,7 @@ class Staging:
 
 
 def _statement(text: str) -> Any:
-    from pypods.connectors.statement import Statement
+    from pypods.connectors.sql.statement import Statement
 
     return Statement(text)
 

@@ -11,9 +11,9 @@ from pypods.connectors.errors import (
     without_secrets,
 )
 from pypods.connectors.names import check_columns, join_stream, rename_columns, split_stream
-from pypods.connectors.select import Selection
-from pypods.connectors.staging import Staging
-from pypods.connectors.statement import Statement
+from pypods.connectors.sql.select import Selection
+from pypods.connectors.sql.staging import Staging
+from pypods.connectors.sql.statement import Statement
 from pypods.connectors.types import schema_from_rows
 
 TYPE_CHECKING = False  # As typing has it, without importing typing into every worker.

@@ -8,12 +8,12 @@ from pypods.connectors.errors import (
     StreamNotFoundError,
     without_secrets,
 )
-from pypods.connectors.file_bad_rows import BadRowsFormat, bad_rows_stream
-from pypods.connectors.file_source import FileSource
-from pypods.connectors.file_staging import FileStaging
-from pypods.connectors.file_store import LocalStore
-from pypods.connectors.file_streams import BAD_ROWS_SUFFIX, parse_stream
-from pypods.connectors.s3_store import SCHEME, S3Store
+from pypods.connectors.files.bad_rows import BadRowsFormat, bad_rows_stream
+from pypods.connectors.files.s3_store import SCHEME, S3Store
+from pypods.connectors.files.source import FileSource
+from pypods.connectors.files.staging import FileStaging
+from pypods.connectors.files.store import LocalStore
+from pypods.connectors.files.streams import BAD_ROWS_SUFFIX, parse_stream
 
 TYPE_CHECKING = False  # As typing has it, without importing typing into every worker.
 if TYPE_CHECKING:

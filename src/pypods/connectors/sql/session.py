@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pypods.connectors.errors import ConnectorError
-from pypods.connectors.statement import Statement
+from pypods.connectors.sql.statement import Statement
 
 TYPE_CHECKING = False  # As typing has it, without importing typing into every worker.
 if TYPE_CHECKING:

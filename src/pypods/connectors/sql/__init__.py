@@ -1,0 +1,14 @@
+"""What the connectors of SQL systems share."""
+
+__all__ = [
+    "sql_connector",
+    "database",
+    "session",
+    "statement",
+    "select",
+    "staging",
+    "part_writer",
+    "one_ahead",
+    "ledger",
+    "bad_rows",
+]
