@@ -1,4 +1,4 @@
-"""Servers, interpreters and packages that tests need, what they leave running; nothing of pypods.
+"""Servers, interpreters and packages that tests need, what they leave running, results they keep.
 
 A test that needs something this machine lacks is skipped aloud, with the reason and the variable
 that points elsewhere. With PYPODS_REQUIRE_SERVICES=1, as in CI, the same lack is a failure.
@@ -16,7 +16,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 from urllib.parse import unquote, urlsplit
 
 import pytest
@@ -154,6 +154,62 @@ def outer_python(request: pytest.FixtureRequest, find_python: Callable[[str], Pa
 def repository() -> Path:
     """Return the folder of the repository."""
     return Path(__file__).resolve().parent.parent
+
+
+# --- what came of the suite of connectors -------------------------------------------------------
+
+RECORD_VARIABLE = "PYPODS_RECORD_CONFORMANCE"
+DOCS = Path(__file__).resolve().parent.parent / "docs"
+TABLE_START, TABLE_END = "<!-- made by the tests: what came of the suite -->\n", "<!-- end -->\n"
+
+
+def read_results() -> dict[str, Any]:
+    """Return what came of the suite for each connector, as it was kept in docs/conformance."""
+    from pypods.conformance import Results
+
+    return {path.stem: Results.read(path) for path in (DOCS / "conformance").glob("*.json")}
+
+
+def connectors_page(page: str) -> str:
+    """Return docs/connectors.md with the table of what was kept."""
+    from pypods.conformance import results_table
+
+    before, _, rest = page.partition(TABLE_START)
+    _, _, after = rest.partition(TABLE_END)
+    return before + TABLE_START + results_table(read_results().values()) + TABLE_END + after
+
+
+@pytest.fixture(scope="session")
+def keep_outcome() -> Iterator[Callable[[Any], None]]:
+    """Return what a connector's test hands its outcomes to: they have to be those that are kept.
+
+    With PYPODS_RECORD_CONFORMANCE=1 they are kept instead, and the table in docs/connectors.md is
+    made anew.
+    """
+    from pypods.conformance import Results
+
+    kept = read_results()
+    new: dict[str, Results] = {}
+    records = os.environ.get(RECORD_VARIABLE) == "1"
+
+    def keep(outcome: Any) -> None:
+        name = outcome.connector
+        if records:
+            new.setdefault(name, Results(name)).add(outcome)
+            return
+        status = kept[name].checks.get(outcome.check) if name in kept else None
+        assert outcome.status == status, (
+            f"{name}: {outcome.check} is {outcome.status!r} and was {status!r} when "
+            f"docs/conformance/{name}.json was written; to write it anew, run the tests of this "
+            f"connector with {RECORD_VARIABLE}=1"
+        )
+
+    yield keep
+    for name, results in new.items():
+        results.write(DOCS / "conformance" / f"{name}.json")
+    if new:
+        page = DOCS / "connectors.md"
+        page.write_text(connectors_page(page.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 # --- packages to install without a network -------------------------------------------------------

@@ -33,7 +33,7 @@ def pod(load_connector, place):
 
 
 @pytest.mark.parametrize("name", list_checks())
-def test_it_passes(load_connector, pod, place, name):
+def test_it_passes(load_connector, pod, place, name, keep_outcome):
     scratch = Scratch(
         connection=place,
         stream=lambda table: [SCHEMA, table],
@@ -44,6 +44,7 @@ def test_it_passes(load_connector, pod, place, name):
     )
     outcome = run_check(Subject(load_connector("postgresql"), scratch), name)
     assert outcome.status == "passed", outcome.detail
+    keep_outcome(outcome)
 
 
 def read(pod, place, stream="t", **options):

@@ -31,13 +31,14 @@ def place(file):
 
 
 @pytest.mark.parametrize("name", list_checks())
-def test_it_passes(load_connector, tmp_path, name):
+def test_it_passes(load_connector, tmp_path, name, keep_outcome):
     scratch = Scratch(
         connection={"database": str(tmp_path / "scratch.db")},
         unreachable={"database": str(tmp_path / "none" / "x.db")},
     )
     outcome = run_check(Subject(load_connector("sqlite"), scratch), name)
     assert outcome.status == UNCLAIMED.get(name, "passed"), outcome.detail
+    keep_outcome(outcome)
 
 
 def make(file, *statements):

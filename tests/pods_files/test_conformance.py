@@ -27,7 +27,7 @@ def encoded(name: str) -> str:
 
 @pytest.mark.parametrize("name", list_checks())
 @pytest.mark.parametrize(("connector", "suffix"), KINDS, ids=lambda each: each.lstrip(".") or "-")
-def test_it_passes(load_connector, tmp_path, connector, suffix, name):
+def test_it_passes(load_connector, tmp_path, connector, suffix, name, keep_outcome):
     if (connector, name) == ("excel", "large_rows"):
         return  # A cell of a workbook holds 32,767 characters, and no half megabyte.
     scratch = Scratch(
@@ -42,3 +42,4 @@ def test_it_passes(load_connector, tmp_path, connector, suffix, name):
     elif name in NOT_OFFERED | OTHERWISE[connector]:
         expected = "not offered"
     assert outcome.status == expected, outcome.detail
+    keep_outcome(outcome)

@@ -5,6 +5,7 @@ returns outcomes as data. It needs pyarrow in the host.
 """
 
 from pypods.conformance.outcome import Outcome, as_table
+from pypods.conformance.results import Results, results_table
 from pypods.conformance.scratch import Scratch
 from pypods.conformance.scratch_places import ScratchPlace, find_scratch_place
 from pypods.conformance.suite import list_checks, run_check, run_conformance
@@ -20,5 +21,7 @@ __all__ = [
     "run_conformance",
     # what comes out
     "Outcome",
+    "Results",
     "as_table",
+    "results_table",
 ]

@@ -110,7 +110,7 @@ def connectors(
     schema: Schema = None,
     timeout: Timeout = None,
 ) -> int | None:
-    """List the connectors there are, show one, write a new one, or test one.
+    """List, show, write and test connectors.
 
     list: those in the pods directory and those that came with pypods; nothing is
     started. show NAME: the connector is started and says what its settings are.
