@@ -165,6 +165,12 @@ class Integration(Model):
         default="fail", description="Rows that the target refuses fail the run, or are set aside."
     )
     retries: Retries = Field(default_factory=Retries)
+    timeout_seconds: float | None = Field(
+        default=3600,
+        gt=0,
+        description="A connector of which nothing has come for so long, no batch, no commit, no "
+        "answer, has its pod ended, and what it was to do is tried again. No limit if null.",
+    )
     resume: Literal["checkpoint", "restart"] = Field(
         default="checkpoint",
         description="After a failure go on after the last row written, which needs rows in the "

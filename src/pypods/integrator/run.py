@@ -65,12 +65,14 @@ class IntegrationRun:
             integration.source,
             resolve_secrets(integration.source.connection, mask, place=f"{place}: source"),
             open_pod,
+            timeout=integration.timeout_seconds,
         )
         self.target = Side(
             "target",
             integration.target,
             resolve_secrets(integration.target.connection, mask, place=f"{place}: target"),
             open_pod,
+            timeout=integration.timeout_seconds,
         )
         # Before a connector has said which of its settings are secrets.
         for side in (self.source, self.target):
