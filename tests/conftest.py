@@ -152,12 +152,6 @@ def outer_python(request: pytest.FixtureRequest, find_python: Callable[[str], Pa
     return find_python(request.param)
 
 
-@pytest.fixture(scope="session", params=[*PYTHONS, OWN_PYTHON], ids=lambda each: f"python{each}")
-def each_or_own_python(request: pytest.FixtureRequest, find_python: Callable[[str], Path]) -> Path:
-    """Run the test with each of those and with the host's own, which can be measured."""
-    return find_python(request.param)
-
-
 @pytest.fixture(
     scope="session", params=[*OUTER_PYTHONS, OWN_PYTHON], ids=lambda each: f"python{each}"
 )

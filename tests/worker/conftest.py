@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from tests.measured import measuring_variables
 
 from pypods.pods.session import Session
 from pypods.pods.startup import start_session
@@ -45,8 +44,7 @@ def start_worker() -> Iterator[Callable[..., Worker]]:
     def start(python: Path, folder: Path = ZOO_FOLDER, **options: object) -> Worker:
         # What the host shows when the pod starts is what the pod sends.
         logging.getLogger(f"pypods.pod.{folder.name}").setLevel(logging.DEBUG)
-        settings = {"timeout": 60, "max_frame_bytes": 2**22, "classes": NO_CLASSES,
-                    "environment_variables": measuring_variables(), **options}  # fmt: skip
+        settings = {"timeout": 60, "max_frame_bytes": 2**22, "classes": NO_CLASSES, **options}
         session = start_session(folder.name, folder, python, **settings)
         started.append(session)
         return Worker(session)
@@ -57,9 +55,9 @@ def start_worker() -> Iterator[Callable[..., Worker]]:
 
 
 @pytest.fixture(scope="session")
-def zoo(each_or_own_python: Path, start_worker: Callable[..., Worker]) -> Iterator[Worker]:
+def zoo(each_python: Path, start_worker: Callable[..., Worker]) -> Iterator[Worker]:
     """Return the zoo pod on each Python."""
-    worker = start_worker(each_or_own_python)
+    worker = start_worker(each_python)
     yield worker
     worker.session.stop()
 
