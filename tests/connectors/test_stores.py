@@ -17,8 +17,8 @@ from pypods.connectors.files.s3_store import S3Store
 from pypods.connectors.files.store import LocalStore
 
 SETTINGS = {
-    "folder": "s3://bucket/some/folder", "access_key": "a", "secret_key": "s", "session_token": None,
-    "region": None, "anonymous": False, "endpoint": None, "timeout": 10,
+    "folder": "s3://bucket/some/folder", "access_key": "a", "secret_key": "s",
+    "session_token": None, "region": None, "anonymous": False, "endpoint": None, "timeout": 10,
 }  # fmt: skip
 
 
