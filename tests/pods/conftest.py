@@ -34,7 +34,7 @@ def make_loaders(pods_directory: Path) -> Iterator[LoadPod]:
     loaders: list[BareLoader] = []
 
     def make(
-        source: str, name: str = "subject", *, measured: bool = True, **options: Any
+        source: str, name: str = "subject", *, measured: bool = False, **options: Any
     ) -> BareLoader:
         if measured:  # The worker's own lines count too.
             options["environment_variables"] = measuring_variables()
