@@ -111,6 +111,8 @@ class BadRows(Model):
     def _check(self) -> Self:
         if self.to != "table" and not self.to.endswith(".parquet"):
             raise ValueError("bad rows go to `table` or to a file whose name ends in .parquet")
+        if "://" in self.to:
+            raise ValueError("bad rows go to a file of this machine; copy it from there")
         return self
 
 
@@ -227,6 +229,14 @@ class Operation(Model):
             if each.name in seen:
                 raise ValueError(f"two integrations are called {each.name!r}")
             seen.add(each.name)
+        files: dict[str, str] = {}
+        for each in self.integrations:
+            to = "table" if each.bad_rows == "fail" else each.bad_rows.to
+            if to != "table" and files.setdefault(to, each.name) != each.name:
+                raise ValueError(
+                    f"{files[to]!r} and {each.name!r} both write their bad rows into {to}; "
+                    "give each its own file"
+                )
         return self
 
     @property
