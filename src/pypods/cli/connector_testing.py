@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from pypods.cli.exits import ExitCode, UsageError
 from pypods.cli.output import output_on_stderr
-from pypods.cli.pod_arguments import make_loader
+from pypods.cli.pod_arguments import make_connector_loader
 from pypods.cli.settings import Settings
 from pypods.cli.tables import print_table
 
@@ -48,7 +48,7 @@ def check_connector(
     if unknown:
         raise UsageError(f"no check {unknown[0]!r}; there are: {', '.join(list_checks())}")
     mask = Mask()
-    loader = make_loader(settings, name)
+    loader = make_connector_loader(settings, name)
     loader.timeout = timeout
     with masked_logging(mask, [f"pypods.pod.{name}"]), output_on_stderr(settings), loader as pod:
         if MARK not in dir(pod):

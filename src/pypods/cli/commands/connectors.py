@@ -17,7 +17,7 @@ from pypods.cli.connector_writing import Kind, new_connector
 from pypods.cli.environments import examine
 from pypods.cli.exits import UsageError
 from pypods.cli.output import output_on_stderr
-from pypods.cli.pod_arguments import make_loader, shown_path
+from pypods.cli.pod_arguments import make_connector_loader, shown_path
 from pypods.cli.settings import Settings
 from pypods.cli.tables import print_table
 
@@ -242,7 +242,7 @@ def constants_in(tree: ast.AST) -> list[tuple[str, Any]]:
 
 def show_connector(settings: Settings, name: str) -> None:
     """Start a connector and print what it says of itself."""
-    loader = make_loader(settings, name)
+    loader = make_connector_loader(settings, name)
     with output_on_stderr(settings), loader as pod:
         if MARK not in dir(pod):
             raise UsageError(f'pod "{name}" is no connector: it has no function {MARK}()')
