@@ -7,6 +7,7 @@ from typing import Any
 
 from pypods.conformance.check import WrongError
 from pypods.conformance.scratch import Scratch
+from pypods.connectors.names import split_stream
 from pypods.errors import PodCallError
 
 __all__ = ["Subject", "expect_error"]
@@ -99,8 +100,14 @@ class Subject:
         return True
 
     def names(self) -> set[str]:
-        """Return the names of all streams."""
-        return {each["name"] for each in self.pod.streams(self.connection)}
+        """Return the names of the streams beside the scratch place's own."""
+        above = self.scratch.stream("x")[:-1]
+        names = {each["name"] for each in self.pod.streams(self.connection)}
+        if not above:
+            return names
+        # Others may work in other schemas of the same server meanwhile.
+        parents = {name: split_stream(name)[:-1] for name in names}
+        return {name for name in names if parents[name][-len(above) :] in ([], above)}
 
 
 def rows_of(table: Any) -> list[tuple[Any, ...]]:
