@@ -1,4 +1,4 @@
-"""Servers, interpreters and packages that tests need, what they leave running; nothing of pypods.
+"""Servers, interpreters, packages and connectors that tests need; what they leave running.
 
 A test that needs something this machine lacks is skipped aloud, with the reason and the variable
 that points elsewhere. With PYPODS_REQUIRE_SERVICES=1, as in CI, the same lack is a failure.
@@ -16,10 +16,13 @@ import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 from urllib.parse import unquote, urlsplit
 
 import pytest
+
+if TYPE_CHECKING:
+    from pypods.pods import PodLoader
 
 CONNECT_TIMEOUT_SECONDS = 2.0
 LEFTOVER_GRACE_SECONDS = 5.0
@@ -35,6 +38,9 @@ PYTHONS = ["3.8", "3.9", "3.10", "3.11", "3.12", "3.13"]
 if shutil.which("python3.14"):
     PYTHONS.append("3.14")
 PYTHONS = os.environ.get("PYPODS_TEST_PYTHONS", "").split() or PYTHONS
+
+
+SHIPPED = Path(__file__).resolve().parent.parent / "pods"
 
 
 def pytest_configure() -> None:
@@ -154,6 +160,32 @@ def outer_python(request: pytest.FixtureRequest, find_python: Callable[[str], Pa
 def repository() -> Path:
     """Return the folder of the repository."""
     return Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def load_connector(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Callable[[str], PodLoader]]:
+    """Return a function from a shipped connector's name to its loader, loaded.
+
+    Each has an environment of its own, built once in a session.
+    """
+    from pypods.pods import PodLoader
+
+    folder = tmp_path_factory.mktemp("connectors")
+    loaders: dict[str, PodLoader] = {}
+
+    def load(name: str) -> PodLoader:
+        if name not in loaders:
+            unwanted = shutil.ignore_patterns("venv", "__pycache__", "venv.lock")
+            shutil.copytree(SHIPPED / name, folder / name, ignore=unwanted)
+            loaders[name] = PodLoader(name, pods_directory=folder)
+            loaders[name].load_pod()
+        return loaders[name]
+
+    yield load
+    for loader in loaders.values():
+        loader.unload_pod()
 
 
 # --- packages to install without a network -------------------------------------------------------
