@@ -109,19 +109,19 @@ def find_server(kind: str) -> Server:
     return server
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def postgresql() -> Server:
     """Return the PostgreSQL server."""
     return find_server("postgresql")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def mariadb() -> Server:
     """Return the MariaDB server."""
     return find_server("mariadb")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def redis() -> Server:
     """Return the Redis server."""
     return find_server("redis")
