@@ -1,4 +1,4 @@
-"""Servers, interpreters and packages that tests need, what they leave running, results they keep.
+"""Servers, interpreters, packages and connectors that tests need; what they leave running.
 
 A test that needs something this machine lacks is skipped aloud, with the reason and the variable
 that points elsewhere. With PYPODS_REQUIRE_SERVICES=1, as in CI, the same lack is a failure.
@@ -16,10 +16,13 @@ import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 from urllib.parse import unquote, urlsplit
 
 import pytest
+
+if TYPE_CHECKING:
+    from pypods.pods import PodLoader
 
 CONNECT_TIMEOUT_SECONDS = 2.0
 LEFTOVER_GRACE_SECONDS = 5.0
@@ -38,6 +41,9 @@ PYTHONS = os.environ.get("PYPODS_TEST_PYTHONS", "").split() or PYTHONS
 OUTER_PYTHONS = sorted({PYTHONS[0], PYTHONS[-1]})
 #: This process's: it need not be on PATH, and has the coverage that a worker is measured with.
 OWN_PYTHON = "of_host"
+
+
+SHIPPED = Path(__file__).resolve().parent.parent / "pods"
 
 
 def pytest_configure() -> None:
@@ -166,63 +172,30 @@ def repository() -> Path:
     return Path(__file__).resolve().parent.parent
 
 
-# --- what came of the suite of connectors -------------------------------------------------------
-
-RECORD_VARIABLE = "PYPODS_RECORD_CONFORMANCE"
-DOCS = Path(__file__).resolve().parent.parent / "docs"
-TABLE_START, TABLE_END = "<!-- made by the tests: what came of the suite -->\n", "<!-- end -->\n"
-
-
-def read_results() -> dict[str, Any]:
-    """Return what came of the suite for each connector, as it was kept in docs/conformance."""
-    from pypods.conformance import Results
-
-    return {path.stem: Results.read(path) for path in (DOCS / "conformance").glob("*.json")}
-
-
-def connectors_page(page: str) -> str:
-    """Return docs/connectors.md with the table of what was kept."""
-    from pypods.conformance import results_table
-
-    before, _, rest = page.partition(TABLE_START)
-    _, _, after = rest.partition(TABLE_END)
-    return before + TABLE_START + results_table(read_results().values()) + TABLE_END + after
-
-
 @pytest.fixture(scope="session")
-def keep_outcome() -> Iterator[Callable[[Any], None]]:
-    """Return what a connector's test hands its outcomes to: they have to be those that are kept.
+def load_connector(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Callable[[str], PodLoader]]:
+    """Return a function from a shipped connector's name to its loader, loaded.
 
-    With PYPODS_RECORD_CONFORMANCE=1 they are kept instead, and the table in docs/connectors.md is
-    made anew.
+    Each has an environment of its own, built once in a session.
     """
-    from pypods.conformance import Results
+    from pypods.pods import PodLoader
 
-    kept = read_results()
-    new: dict[str, set[str]] = {}
-    records = os.environ.get(RECORD_VARIABLE) == "1"
+    folder = tmp_path_factory.mktemp("connectors")
+    loaders: dict[str, PodLoader] = {}
 
-    def keep(outcome: Any) -> None:
-        name, check = outcome.connector, outcome.check
-        if records:
-            if check not in new.setdefault(name, set()):
-                new[name].add(check)  # What came of it before this session counts no more.
-                kept.setdefault(name, Results(name)).checks.pop(check, None)
-            kept[name].add(outcome)
-            return
-        status = kept[name].checks.get(check) if name in kept else None
-        assert outcome.status == status, (
-            f"{name}: {check} is {outcome.status!r} and was {status!r} when "
-            f"docs/conformance/{name}.json was written; to write it anew, run the tests of this "
-            f"connector with {RECORD_VARIABLE}=1"
-        )
+    def load(name: str) -> PodLoader:
+        if name not in loaders:
+            unwanted = shutil.ignore_patterns("venv", "__pycache__", "venv.lock")
+            shutil.copytree(SHIPPED / name, folder / name, ignore=unwanted)
+            loaders[name] = PodLoader(name, pods_directory=folder)
+            loaders[name].load_pod()
+        return loaders[name]
 
-    yield keep
-    for name in new:
-        kept[name].write(DOCS / "conformance" / f"{name}.json")
-    if new:
-        page = DOCS / "connectors.md"
-        page.write_text(connectors_page(page.read_text(encoding="utf-8")), encoding="utf-8")
+    yield load
+    for loader in loaders.values():
+        loader.unload_pod()
 
 
 # --- packages to install without a network -------------------------------------------------------

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
-from pathlib import Path
-
+import file_connectors as files
 import pyarrow as pa
 import pytest
 
@@ -15,10 +13,6 @@ from pypods.connectors.errors import (
     SettingsError,
     StreamNotFoundError,
 )
-
-_spec = importlib.util.spec_from_file_location("files", Path(__file__).with_name("files.py"))
-files = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(files)
 
 TABLE = pa.table({"id": [1, 2, 3], "text": ["a", "b", "c"]})
 TWICE = pa.schema([("id", pa.int64()), ("id", pa.int64())])

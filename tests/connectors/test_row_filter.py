@@ -6,6 +6,7 @@ import datetime as dt
 
 import pyarrow as pa
 import pytest
+from float_order import FLOATS, as_key
 
 from pypods.connectors.errors import DataError, SchemaError, SettingsError
 from pypods.connectors.row_filter import RowFilter
@@ -87,3 +88,23 @@ def test_it_names_the_columns_that_it_needs():
 def test_conditions_that_cannot_be_are_refused(options, error, says):
     with pytest.raises(error, match=says):
         RowFilter(BATCH.schema, "t", **options)
+
+
+@pytest.mark.parametrize("value", FLOATS, ids=repr)
+def test_after_is_strictly_after_also_with_null_and_nan(value):
+    batch = pa.record_batch([pa.array(FLOATS, pa.float64())], names=["f"])
+    chosen = RowFilter(batch.schema, "t", order_by=["f"], after=[value])
+    got = chosen.apply(batch).column(0).to_pylist()
+    assert list(map(repr, got)) == [repr(e) for e in FLOATS if as_key(e) > as_key(value)]
+
+
+@pytest.mark.parametrize("operator", ["=", "!=", "<", "<=", ">", ">="])
+@pytest.mark.parametrize("value", FLOATS[1:], ids=repr)
+def test_conditions_on_floats(operator, value):
+    import operator as op
+
+    functions = {"=": op.eq, "!=": op.ne, "<": op.lt, "<=": op.le, ">": op.gt, ">=": op.ge}
+    batch = pa.record_batch([pa.array(FLOATS, pa.float64())], names=["f"])
+    got = RowFilter(batch.schema, "t", where=[["f", operator, value]]).apply(batch)
+    wanted = [e for e in FLOATS[1:] if functions[operator](as_key(e), as_key(value))]
+    assert list(map(repr, got.column(0).to_pylist())) == list(map(repr, wanted))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import duckdb
 import pyarrow as pa
 import pytest
+from conformance_results import keep_outcome
 
 from pypods import PodCallError
 from pypods.conformance import Scratch, list_checks, run_check
@@ -26,7 +27,7 @@ def place(tmp_path):
 
 
 @pytest.mark.parametrize("name", list_checks())
-def test_it_passes(load_connector, tmp_path, name, keep_outcome):
+def test_it_passes(load_connector, tmp_path, name):
     scratch = Scratch(
         connection={"database": str(tmp_path / "scratch.duckdb")},
         unreachable={"database": str(tmp_path / "none" / "x.duckdb")},

@@ -7,6 +7,7 @@ from decimal import Decimal
 
 import pyarrow as pa
 import pytest
+from conformance_results import keep_outcome
 
 from pypods import PodCallError
 from pypods.conformance import Scratch, list_checks, run_check
@@ -33,7 +34,7 @@ def pod(load_connector, place):
 
 
 @pytest.mark.parametrize("name", list_checks())
-def test_it_passes(load_connector, pod, place, name, keep_outcome):
+def test_it_passes(load_connector, pod, place, name):
     scratch = Scratch(
         connection=place,
         stream=lambda table: [SCHEMA, table],

@@ -7,6 +7,7 @@ from decimal import Decimal
 
 import pyarrow as pa
 import pytest
+from conformance_results import keep_outcome
 
 from pypods import PodCallError
 from pypods.conformance import Scratch, list_checks, run_check
@@ -31,7 +32,7 @@ def place(file):
 
 
 @pytest.mark.parametrize("name", list_checks())
-def test_it_passes(load_connector, tmp_path, name, keep_outcome):
+def test_it_passes(load_connector, tmp_path, name):
     scratch = Scratch(
         connection={"database": str(tmp_path / "scratch.db")},
         unreachable={"database": str(tmp_path / "none" / "x.db")},

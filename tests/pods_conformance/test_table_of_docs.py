@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from tests.conftest import DOCS, TABLE_START, connectors_page, read_results
+import conformance_results
+import pytest
+from conformance_results import (
+    PAGE,
+    TABLE_END,
+    TABLE_START,
+    keep_outcome,
+    page_with_table,
+    read_results,
+)
 
 from pypods.conformance import Outcome, Results, list_checks, results_table
 from pypods.pods.shipped import list_shipped_pods
 
 
 def test_the_table_is_that_of_the_results():
-    page = (DOCS / "connectors.md").read_text(encoding="utf-8")
-    assert page.count(TABLE_START) == 1
-    assert connectors_page(page) == page
+    page = PAGE.read_text(encoding="utf-8")
+    assert page.count(TABLE_START) == page.count(TABLE_END) == 1
+    assert page_with_table(page) == page
 
 
 def test_every_shipped_connector_has_results():
@@ -63,3 +72,27 @@ def test_what_was_not_passed_is_named():
     assert row[3].endswith("; not checked: `wrong_password`")
     assert row[5].endswith("; **failed**: `where`; not offered: `snapshot`")
     assert row[8].endswith("; not run: `wide`")
+
+
+def test_outcomes_are_recorded_where_that_is_asked_for_and_compared_else(tmp_path, monkeypatch):
+    (tmp_path / "page.md").write_text(f"before\n{TABLE_START}{TABLE_END}after\n")
+    monkeypatch.setattr(conformance_results, "DOCS", tmp_path)
+    monkeypatch.setattr(conformance_results, "PAGE", tmp_path / "page.md")
+    monkeypatch.setattr(conformance_results, "_recorded", {})
+    with pytest.raises(AssertionError, match=r"'passed' and was None when mydb\.json"):
+        keep_outcome(outcome("types", "passed"))
+    monkeypatch.setenv("PYPODS_RECORD_CONFORMANCE", "1")
+    Results("mydb", checks={"types": "failed", "where": "passed"}).write(
+        tmp_path / "conformance" / "mydb.json"
+    )
+    keep_outcome(outcome("types", "passed"))
+    assert read_results()["mydb"].checks == {"types": "passed", "where": "passed"}
+    keep_outcome(outcome("types", "not offered"))
+    keep_outcome(outcome("types", "passed"))
+    monkeypatch.delenv("PYPODS_RECORD_CONFORMANCE")
+    keep_outcome(outcome("types", "not offered"))
+    with pytest.raises(AssertionError, match="was 'not offered'"):
+        keep_outcome(outcome("types", "passed"))
+    lines = (tmp_path / "page.md").read_text().splitlines()
+    assert (lines[0], lines[-1]) == ("before", "after")
+    assert lines[4].startswith("| `mydb` |")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from urllib.parse import quote
 
 import pytest
+from conformance_results import keep_outcome
 
 from pypods.conformance import Scratch, list_checks, run_check
 from pypods.conformance.subject import Subject
@@ -27,7 +28,7 @@ def encoded(name: str) -> str:
 
 @pytest.mark.parametrize("name", list_checks())
 @pytest.mark.parametrize(("connector", "suffix"), KINDS, ids=lambda each: each.lstrip(".") or "-")
-def test_it_passes(load_connector, tmp_path, connector, suffix, name, keep_outcome):
+def test_it_passes(load_connector, tmp_path, connector, suffix, name):
     if (connector, name) == ("excel", "large_rows"):
         return  # A cell of a workbook holds 32,767 characters, and no half megabyte.
     scratch = Scratch(

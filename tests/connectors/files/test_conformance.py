@@ -2,25 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
-from pathlib import Path
 from urllib.parse import quote
 
+import file_connectors as files
 import pytest
+from in_process import InProcess
 
 from pypods.conformance import Scratch, list_checks, run_check
 from pypods.conformance.subject import Subject
-
-
-def load(name):
-    """Return a module beside this one that is no test."""
-    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-files, in_process = load("files"), load("in_process")
 
 # Of a process of its own.
 CHECKS = [name for name in list_checks() if name != "kill"]
@@ -43,7 +32,7 @@ def test_files_pass(tmp_path, kind, suffix, name):
         stream=lambda stream: [encoded(stream) + suffix],
         unreachable={"folder": str(tmp_path / "none")},
     )
-    outcome = run_check(Subject(in_process.InProcess(files.load(kind)), scratch), name)
+    outcome = run_check(Subject(InProcess(files.load(kind)), scratch), name)
     expected = "not checked" if name == "wrong_password" else "passed"
     if name in NOT_OFFERED[kind]:
         expected = "not offered"
