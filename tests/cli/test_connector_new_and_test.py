@@ -14,10 +14,11 @@ from tests.conftest import find_server
 from typer.testing import CliRunner
 
 from pypods.cli.app import app
-from pypods.cli.connector_testing import read_connection
+from pypods.cli.connector_testing import masked_errors, read_connection
 from pypods.cli.connector_writing import Kind, NewConnector, class_name, write_connector
 from pypods.cli.exits import UsageError
 from pypods.conformance import list_checks
+from pypods.errors import PodCallError, PodDiedError
 from pypods.integrator.secrets import Mask
 
 
@@ -218,3 +219,25 @@ def test_a_file_that_holds_no_settings_is_refused(tmp_path, text):
     file.write_text(text)
     with pytest.raises(UsageError, match=r"is no YAML|holds no settings"):
         read_connection([str(file)], DESCRIBED, Mask())
+
+
+def test_an_error_that_ends_it_shows_no_secret():
+    mask = Mask()
+    mask.add("hunter2")
+    raised = PodCallError("no user hunter2")
+    raised.pod_name, raised.type_name, raised.remote_traceback = "shop", "m.E", "in hunter2"
+    with pytest.raises(PodCallError) as caught, masked_errors(mask):
+        raise raised
+    assert (str(caught.value), caught.value.remote_traceback) == ("no user ***", "")
+    assert (caught.value.pod_name, caught.value.type_name) == ("shop", "m.E")
+    assert caught.value.__cause__ is None
+    with pytest.raises(PodDiedError, match=r"^it said \*\*\*$"), masked_errors(mask):
+        raise PodDiedError("it said hunter2")
+    plain = PodCallError("nothing in it")
+    with pytest.raises(PodCallError) as caught, masked_errors(mask):
+        raise plain
+    assert caught.value is plain
+    plain_end = PodDiedError("it ended")
+    with pytest.raises(PodDiedError) as died, masked_errors(mask):
+        raise plain_end
+    assert died.value is plain_end

@@ -155,16 +155,20 @@ def report(
 @contextmanager
 def masked_errors(mask: Mask) -> Iterator[None]:
     """Raise errors without the secrets that may stand in them."""
-    from pypods.errors import PodError
-    from pypods.integrator.steps import describe_error
+    from pypods.errors import PodCallError, PodError
 
     try:
         yield
-    except PodError as exc:
-        if not mask.hides_in(f"{exc} {getattr(exc, 'remote_traceback', '')}"):
+    except PodCallError as exc:
+        if not mask.hides_in(f"{exc} {exc.remote_traceback}"):
             raise
-        error = type(exc) if not hasattr(exc, "remote_traceback") else PodError
-        raise error(mask(describe_error(exc))) from None
+        hidden = PodCallError(mask(str(exc)))
+        hidden.pod_name, hidden.type_name = exc.pod_name, exc.type_name
+        raise hidden from None
+    except PodError as exc:
+        if not mask.hides_in(str(exc)):
+            raise
+        raise type(exc)(mask(str(exc))) from None
 
 
 # --- the connection -----------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import weakref
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import RLock
 from typing import TYPE_CHECKING, Any
@@ -336,7 +336,8 @@ class PodLoader:
         except PodNotFoundError:
             folder = create_pod_folder(self.pod_name, pods_directory=self._pods_directory)
         if isinstance(folder, CachedFolder):
-            self._keep_in_use(Use(folder.use_file))
+            with suppress(OSError):  # Who may not write there, may not remove anything either.
+                self._keep_in_use(Use(folder.use_file))
             folder = self.folder  # Somebody may have removed it before it was in use.
         return ensure_environment(
             folder, python=self._python, installer=self._installer, progress=self._progress
