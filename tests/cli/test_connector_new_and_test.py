@@ -168,8 +168,9 @@ def test_a_failure_has_its_reason_and_its_place_and_no_secret(run, at_home, monk
         assert "hunter2" not in each.out + each.err
 
 
-def test_a_schema_of_a_server_is_made_and_removed(run, at_home):
+def test_a_schema_of_a_server_is_made_and_removed(run, at_home, monkeypatch):
     server = find_server("postgresql")
+    monkeypatch.setenv("PYPODS_CACHE_DIR", str(at_home / "cache"))
     settings = at_home / "place.yaml"
     settings.write_text(
         f"host: {server.host}\nuser: {server.user}\npassword: {json.dumps(server.password)}\n"
