@@ -23,4 +23,5 @@ __all__ = [
     # one folder for each family
     "sql",
     "files",
+    "records",
 ]
