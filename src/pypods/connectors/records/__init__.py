@@ -9,4 +9,6 @@ __all__ = [
     "json_columns",
     "json_text",
     "json_writing",
+    "record_connector",
+    "sending",
 ]

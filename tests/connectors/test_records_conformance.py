@@ -1,0 +1,61 @@
+"""The shared half of connectors of records passes the suite, over JSON in this process."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+from pypods.conformance import Scratch, list_checks, run_check
+from pypods.conformance.subject import Subject
+
+
+def load(name):
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+in_process = load("in_process")
+record_memory = load("record_memory")
+
+#: What such a connector does not claim, and the check that asks for it.
+NOT_OFFERED = {
+    "snapshot": "partition, snapshot", "partitions": "partition", "query": "query",
+    "replace": "write:replace", "delete_insert": "write:delete_insert",
+    "schema_is_stable": "schema", "drift": "schema", "refused_rows": "query",
+    "failure": "write:replace, atomic",
+}  # fmt: skip
+
+
+def declaring(connection):
+    """Return a function that declares streams in a connection, as they get more columns."""
+
+    def declare(stream, schema, key):
+        name = ".".join(stream)
+        known = connection["streams"].setdefault(name, {"schema": schema})
+        new = [field for field in schema if field.name not in known["schema"].names]
+        for field in new:
+            known["schema"] = known["schema"].append(field)
+
+    return declare
+
+
+@pytest.mark.parametrize("name", [name for name in list_checks() if name != "kill"])
+def test_it_passes(tmp_path, name):
+    connection = {"system": "here", "streams": {}, "ledger": str(tmp_path)}
+    scratch = Scratch(
+        connection=connection,
+        unreachable={"system": "elsewhere"},
+        declare=declaring(connection),
+    )
+    connector = record_memory.MemoryRecords()
+    outcome = run_check(Subject(in_process.InProcess(connector), scratch), name)
+    if name in NOT_OFFERED:
+        assert (outcome.status, outcome.detail) == ("not offered", NOT_OFFERED[name])
+    elif name == "wrong_password":
+        assert outcome.status == "not checked"
+    else:
+        assert outcome.status == "passed", outcome.detail
