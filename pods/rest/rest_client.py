@@ -6,6 +6,7 @@ import logging
 import ssl
 
 import httpx
+
 from pypods.connectors.errors import (
     AuthenticationError,
     ConnectorError,
@@ -20,7 +21,7 @@ from .rest_retries import is_worth_repeating, retry_after_seconds
 
 TYPE_CHECKING = False  # As typing has it, without importing typing into every worker.
 if TYPE_CHECKING:
-    from typing import Any, Callable
+    from typing import Any
 
 __all__ = ["Answer", "RestClient"]
 
@@ -93,6 +94,12 @@ class RestClient:
             verify=verify,
             headers={"Accept": "application/json", "User-Agent": "pypods"},
         )
+
+    def secrets(self) -> list[str]:
+        """Return the texts that nobody may see."""
+        from .rest_settings import RestSettings
+
+        return RestSettings().secrets(self.settings)
 
     def __enter__(self) -> RestClient:
         return self
@@ -196,9 +203,7 @@ class RestClient:
             )
         return UnreachableError(text)
 
-    def _send(
-        self, method: str, target: Any, shown: str, body: str | None, headers: Any
-    ) -> Answer:
+    def _send(self, method: str, target: Any, shown: str, body: str | None, headers: Any) -> Answer:
         """Send it once, and read the answer as far as it may go."""
         most = self.settings["max_page_bytes"]
         given = {**(self.settings["headers"] or {}), **(headers or {})}
@@ -301,8 +306,3 @@ def translate(error: Exception) -> ConnectorError | None:
     if isinstance(error, httpx.HTTPError):
         return UnreachableError(str(error) or type(error).__name__)
     return None
-
-
-def caller(sleep: Callable[[float], Any]) -> Callable[[float], Any]:
-    """Return the function that waits."""
-    return sleep

@@ -57,6 +57,7 @@ class RestConnector(RecordConnector):
         waits = Waits(
             retries=settings["retries"], backoff=settings["backoff"],
             longest=settings["longest_wait"], sleep=self._sleep, random=self._random,
+            now=time.time,
         )  # fmt: skip
         return RestClient(settings, waits, self._tokens)
 
@@ -100,9 +101,7 @@ class RestConnector(RecordConnector):
         from .rest_pages import read_pages
 
         params = {} if chosen is None else _params_of(stream, chosen)
-        return read_pages(
-            session, stream.about, params, max_pages=session.settings["max_pages"]
-        )
+        return read_pages(session, stream.about, params, max_pages=session.settings["max_pages"])
 
     # --- changing ------------------------------------------------------------------------------
 
@@ -116,7 +115,7 @@ class RestConnector(RecordConnector):
     def execute(self, connection: dict[str, Any], statement: str) -> dict[str, Any]:
         """Send one request, ``POST /path {"json": true}``; return its status and what it says."""
 
-        def send(session: Any, settings: dict[str, Any]) -> dict[str, Any]:
+        def send(session: Any, _: dict[str, Any]) -> dict[str, Any]:
             method, path, body = _parsed(statement)
             answer = session.request(method, path, body=body)
             if answer.status >= 400:
@@ -169,6 +168,7 @@ def _text(value: Any, field: Any) -> str:
     """Return a value as parameters have it: as its JSON text, without quotes."""
     import pyarrow as pa
     import pyarrow.types as is_
+
     from pypods.connectors.text_forms import text_from_array
 
     array = pa.array([value.as_py()], field.type)

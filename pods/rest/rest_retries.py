@@ -58,7 +58,8 @@ def _timestamp(text: str) -> float | None:
 class Waits:
     """How long to wait before each repetition of a request.
 
-    ``random`` gives numbers from 0 to 1, ``sleep`` waits so many seconds.
+    ``random`` gives numbers from 0 to 1, ``sleep`` waits so many seconds, ``now`` is the time in
+    seconds since 1970.
     """
 
     def __init__(
@@ -69,12 +70,14 @@ class Waits:
         longest: float,
         sleep: Callable[[float], Any],
         random: Callable[[], float],
+        now: Callable[[], float],
     ) -> None:
         self.retries = retries
         self.backoff = backoff
         self.longest = longest
         self.sleep = sleep
         self.random = random
+        self.now = now
 
     def seconds(self, repetition: int, asked: float | None) -> float:
         """Return the wait before a repetition, from 0: doubled each time, by chance half of it.

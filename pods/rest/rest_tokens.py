@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 import httpx
+
 from pypods.connectors.errors import AuthenticationError, UnreachableError
 from pypods.connectors.names import short_hash
 from pypods.connectors.records.json_text import parse_json
@@ -55,9 +56,7 @@ def _fetch(client: Any, settings: dict[str, Any]) -> tuple[str, float]:
     else:
         form.update(client_id=settings["client_id"], client_secret=settings["client_secret"])
     try:
-        response = client.post(
-            settings["token_url"], data=form, auth=auth, follow_redirects=False
-        )
+        response = client.post(settings["token_url"], data=form, auth=auth, follow_redirects=False)
     except httpx.TransportError as exc:
         raise UnreachableError(f"token_url: {exc or type(exc).__name__}") from None
     if response.status_code >= 500:
