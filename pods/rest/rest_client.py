@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import ssl
+from functools import lru_cache
 
 import httpx
 
@@ -16,8 +17,7 @@ from pypods.connectors.errors import (
     UnreachableError,
 )
 from pypods.connectors.records.json_text import MISSING, parse_json, value_at
-
-from .rest_retries import is_worth_repeating, retry_after_seconds
+from pypods.connectors.records.repeating import is_worth_repeating, retry_after_seconds
 
 TYPE_CHECKING = False  # As typing has it, without importing typing into every worker.
 if TYPE_CHECKING:
@@ -83,15 +83,9 @@ class RestClient:
         self.tokens = tokens
         self.base = settings["base_url"].rstrip("/")
         self.origin = _origin(httpx.URL(self.base))
-        verify: Any = True
-        if settings["ca_file"]:
-            try:
-                verify = ssl.create_default_context(cafile=settings["ca_file"])
-            except OSError as exc:
-                raise SettingsError(f"setting 'ca_file' of rest: {exc}") from None
         self.client = httpx.Client(
             timeout=settings["timeout"],
-            verify=verify,
+            verify=_trust(settings["ca_file"]),
             headers={"Accept": "application/json", "User-Agent": "pypods"},
         )
 
@@ -288,6 +282,17 @@ class RestClient:
                 f"the server names {target.scheme}://{target.host}, and nothing but "
                 f"{self.base} is asked: it would be told who we are"
             )
+
+
+@lru_cache(maxsize=8)
+def _trust(ca_file: str | None) -> ssl.SSLContext:
+    """Return what certificates are checked with; to read them all takes a while, so once."""
+    if not ca_file:
+        return httpx.create_ssl_context()
+    try:
+        return ssl.create_default_context(cafile=ca_file)
+    except OSError as exc:
+        raise SettingsError(f"setting 'ca_file' of rest: {exc}") from None
 
 
 def _origin(url: Any) -> tuple[str, str, int | None]:

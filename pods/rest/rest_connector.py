@@ -51,8 +51,9 @@ class RestConnector(RecordConnector):
         return f"httpx {httpx.__version__}"
 
     def open(self, settings: dict[str, Any], *, writing: bool = False) -> Any:
+        from pypods.connectors.records.repeating import Waits
+
         from .rest_client import RestClient
-        from .rest_retries import Waits
 
         waits = Waits(
             retries=settings["retries"], backoff=settings["backoff"],

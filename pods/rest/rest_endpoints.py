@@ -106,7 +106,7 @@ class Endpoint:
         made["path"] = path
         made["method"] = _one_of(shown, "method", made.get("method", method), WRITE_METHODS)
         made["nulls"] = _one_of(shown, "nulls", made.get("nulls", "send"), ("send", "omit"))
-        rows = made.get("rows_per_request")
+        rows = made["rows"] = made.pop("rows_per_request", None)
         if rows is not None and (rows < 1 or what == "upsert"):
             raise SettingsError(
                 f"{shown}: rows_per_request is at least 1, and for write only; left out, each row "

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["RestSender"]
 
 METHOD_NOT_ALLOWED = 405
+ROWS_PER_CHECKPOINT = 100
 
 
 class RestSender(Sender):
@@ -48,7 +49,8 @@ class RestSender(Sender):
                 f"declare it, as {name}: {example}"
             )
         self.how = how
-        self.rows_per_request = how.get("rows_per_request") or 1
+        # Put twice at its key, a row is there once: so not each of them needs a checkpoint.
+        self.rows_per_request = ROWS_PER_CHECKPOINT if self.is_upsert else how["rows"] or 1
         self.schema = endpoint.schema
 
     # --- checking ------------------------------------------------------------------------------
@@ -96,21 +98,31 @@ class RestSender(Sender):
     def send(self, request: Any) -> None:
         """Send rows. Raises DataError, with the server's reason, where it refuses them."""
         records = self._records(request.batch)
-        path = self.how["path"]
-        document: Any = records[0]
-        if self.is_upsert:
-            path = self._path(self._keys(request.batch)[0])
-        elif self.how.get("rows_per_request") is not None:
-            document = records
-            if self.how["wrap"]:
-                document = {}
-                put_at(document, self.how["wrap"], records)
+        if not self.is_upsert:
+            self._send(self.how["path"], self._document(records), request.identity)
+            return
+        for at, (record, values) in enumerate(zip(records, self._keys(request.batch))):
+            try:
+                self._send(self._path(values), record, f"{request.identity} {at}")
+            except DataError as error:
+                raise DataError(str(error), position=at) from None
+
+    def _document(self, records: list[dict[str, Any]]) -> Any:
+        if self.how["rows"] is None:
+            return records[0]
+        if not self.how["wrap"]:
+            return records
+        document: dict[str, Any] = {}
+        put_at(document, self.how["wrap"], records)
+        return document
+
+    def _send(self, path: str, document: Any, identity: str) -> None:
         body = dump_json(document)
         headers, repeatable = {}, None
         name = self.settings["idempotency_header"]
         if name:
             # Other rows in the same place are another request: nothing of them may be lost.
-            headers[name] = short_hash(request.identity, body)
+            headers[name] = short_hash(identity, body)
             repeatable = True
         answer = self.client.request(
             self.how["method"], path, body=body, headers=headers, repeatable=repeatable
@@ -120,7 +132,6 @@ class RestSender(Sender):
         if answer.status in (NOT_FOUND, GONE) and not self.is_upsert:
             raise StreamNotFoundError(f"{answer.shown} was answered with {answer.reason()}")
         if answer.status >= 400:
-            secrets = self.client.secrets()
-            raise DataError(
-                without_secrets(f"{answer.shown} was answered with {answer.reason()}", secrets)
-            )
+            text = f"{answer.shown} was answered with {answer.reason()}"
+            # It goes into the ledger, with the row.
+            raise DataError(without_secrets(text, self.client.secrets()))

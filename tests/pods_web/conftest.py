@@ -68,10 +68,12 @@ class Handler(BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self.wfile.write(body)
 
-    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = answer
-
     def log_message(self, *_):
         pass
+
+
+for _method in ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"):
+    setattr(Handler, f"do_{_method}", Handler.answer)
 
 
 class Server:

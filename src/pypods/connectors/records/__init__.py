@@ -9,6 +9,7 @@ __all__ = [
     "json_columns",
     "json_text",
     "json_writing",
+    "repeating",
     "record_connector",
     "sending",
 ]

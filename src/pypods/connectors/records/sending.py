@@ -40,7 +40,7 @@ class Request:
 class Sender(ABC):
     """What sends rows into one stream, in one mode."""
 
-    #: Rows of one request.
+    #: Rows that are sent between two checkpoints; in one request, if the system can take them so.
     rows_per_request = 1
 
     #: The columns that the stream has, where that is known.
@@ -52,7 +52,10 @@ class Sender(ABC):
 
     @abstractmethod
     def send(self, request: Request) -> None:
-        """Send rows. Raises DataError where the system refuses all of them for what they are."""
+        """Send rows. Raises DataError where the system refuses some for what they are.
+
+        With a position, from 0, it took those before that row and none after; without one, none.
+        """
 
 
 class _Kind:
@@ -237,20 +240,18 @@ class Sending(FileStaging):
             try:
                 self.sender.send(Request(some, identity))
             except DataError as error:
+                at = 0 if some.num_rows == 1 else error.position
                 if not collects:
-                    last = places[start + some.num_rows - 1]
-                    is_one = some.num_rows == 1
-                    where = f"row {place}" if is_one else f"one of the rows {place} to {last}"
-                    raise DataError(
-                        f"{where} (from 0) of part {part!r}: {error}",
-                        position=place if is_one else None,
-                        column=error.column,
-                    ) from None
-                if some.num_rows == 1:
-                    refused.append((place, BadRow(place, str(error), some.to_pylist()[0])))
+                    raise _about(error, places[start : start + some.num_rows], at, part) from None
+                if at is None:
+                    middle = some.num_rows // 2
+                    parts += [(start + middle, some.slice(middle)), (start, some.slice(0, middle))]
                     continue
-                middle = some.num_rows // 2
-                parts += [(start + middle, some.slice(middle)), (start, some.slice(0, middle))]
+                place = places[start + at]
+                row = some.slice(at, 1).to_pylist()[0]
+                refused.append((place, BadRow(place, str(error), row)))
+                if at + 1 < some.num_rows:
+                    parts.append((start + at + 1, some.slice(at + 1)))
         return refused
 
     # --- the end of a run ----------------------------------------------------------------------
@@ -299,6 +300,16 @@ class Sending(FileStaging):
         """Return the files of rows that were refused."""
         stream = bad_rows_stream(self.stream)
         return FileSource(BadRowsFormat(), self.store, {}, stream, stream.find(self.store))
+
+
+def _about(error: DataError, places: list[int], at: int | None, part: str) -> DataError:
+    """Return the error about one of the rows at these places of a part."""
+    where = f"one of the rows {places[0]} to {places[-1]}" if at is None else f"row {places[at]}"
+    return DataError(
+        f"{where} (from 0) of part {part!r}: {error}",
+        position=None if at is None else places[at],
+        column=error.column,
+    )
 
 
 def in_requests(batches: Iterable[Any], count: int) -> Iterator[Any]:
