@@ -7,6 +7,7 @@ import re
 from pypods.connectors.errors import SchemaError, SettingsError, StreamNotFoundError
 from pypods.connectors.names import check_columns
 from pypods.connectors.records.json_text import parse_path
+from pypods.connectors.records.paging import check_pagination
 from pypods.connectors.types import field_from_text
 
 TYPE_CHECKING = False  # As typing has it, without importing typing into every worker.
@@ -20,15 +21,6 @@ READ_METHODS = ("GET", "POST")
 WRITE_METHODS = ("POST", "PUT", "PATCH")
 _PLACE = re.compile(r"\{([^{}]+)\}")
 _NOT_NULL = re.compile(r"\s+not\s+null\s*$", re.IGNORECASE)
-#: What each kind of pagination is told, beside ``kind``.
-PAGINATIONS: dict[str, tuple[str, ...]] = {
-    "none": (),
-    "page": ("param", "start", "size", "size_param", "more", "same_pages"),
-    "offset": ("param", "start", "size", "size_param", "more", "same_pages"),
-    "cursor": ("param", "cursor", "size", "size_param", "more"),
-    "link": ("size", "size_param"),
-    "next": ("url", "size", "size_param"),
-}
 _KNOWN = {
     "path": str, "method": str, "params": dict, "body": dict, "records": (str, list),
     "single": bool, "schema": dict, "key": (str, list), "sorted_by": (str, list), "where": dict,
@@ -84,7 +76,7 @@ class Endpoint:
         self.key = _columns(shown, declared.get("key"), self.schema)
         self.sorted_by = _columns(shown, declared.get("sorted_by"), self.schema)
         self.where = _where(shown, declared.get("where") or {})
-        self.pagination = _pagination(shown, declared.get("pagination") or {"kind": "none"})
+        self.pagination = check_pagination(shown, declared.get("pagination") or {"kind": "none"})
         self.write = self._writing(shown, "write", declared, "POST", self.path)
         self.upsert = self._writing(shown, "upsert", declared, "PUT", self.path + "/{key}")
 
@@ -193,28 +185,3 @@ def _where(shown: str, declared: dict[str, Any]) -> dict[tuple[str, str], str]:
             raise SettingsError(f"{shown}: where {condition!r} is the name of a parameter")
         found[column.strip(), operator] = param
     return found
-
-
-def _pagination(shown: str, declared: dict[str, Any]) -> dict[str, Any]:
-    kind = _one_of(shown, "pagination kind", declared.get("kind"), tuple(PAGINATIONS))
-    known = PAGINATIONS[kind]
-    for name in declared:
-        if name != "kind" and name not in known:
-            raise SettingsError(
-                f"{shown}: pagination {kind} has no {name!r}; it has {', '.join(known)}"
-            )
-    made = dict(declared)
-    needed = {"page": ("param",), "offset": ("param",), "cursor": ("param", "cursor"),
-              "next": ("url",)}.get(kind, ())  # fmt: skip
-    for name in needed:
-        if not made.get(name):
-            raise SettingsError(f"{shown}: pagination {kind} needs {name!r}")
-    for name in ("start", "size"):
-        value = made.get(name)
-        if value is not None and (isinstance(value, bool) or not isinstance(value, int)):
-            raise SettingsError(f"{shown}: pagination's {name!r} is a number")
-    if made.get("size") is not None and not made.get("size_param"):
-        raise SettingsError(f"{shown}: pagination's 'size' needs 'size_param', its parameter")
-    for name in ("cursor", "url", "more"):
-        made[name] = parse_path(made.get(name))
-    return made

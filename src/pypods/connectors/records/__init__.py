@@ -10,6 +10,7 @@ __all__ = [
     "json_text",
     "json_writing",
     "repeating",
+    "paging",
     "record_connector",
     "sending",
 ]
