@@ -55,6 +55,8 @@ class RecordStream:
         self.key = list(key)
         self.sorted_by = list(sorted_by)
         self.about = about
+        #: Whether the schema is what the first page has.
+        self.inferred = schema is None
 
 
 def stream_name(stream: Any) -> str:
@@ -93,9 +95,9 @@ class RecordConnector(Connector):
     ) -> Sender:
         """Return what sends rows into a stream. Raises SettingsError where nothing does."""
 
-    def column(self, values: list[Any], field: Any, *, first_row: int, loose: bool) -> Any:
+    def column(self, stream: RecordStream, values: list[Any], field: Any, *, first_row: int) -> Any:
         """Return an array of one column's values, as they stand in records. Raises DataError."""
-        return column_from_json(values, field, first_row=first_row, loose=loose)
+        return column_from_json(values, field, first_row=first_row, loose=not stream.inferred)
 
     # --- what there is -------------------------------------------------------------------------
 
@@ -195,10 +197,9 @@ class RecordConnector(Connector):
         if name.endswith(BAD_ROWS_SUFFIX) and settings.get("ledger"):
             return _BadRows(self.target(session, settings, name[: -len(BAD_ROWS_SUFFIX)]), name)
         found = self.find(session, settings, name)
-        inferred = found.schema is None
-        if inferred:
+        if found.inferred:
             found.schema = self._infer(session, found)
-        return _Source(self, session, found, inferred=inferred)
+        return _Source(self, session, found)
 
     def _infer(self, session: Any, stream: RecordStream) -> Any:
         from pypods.connectors.records.inference import infer_schema
@@ -240,9 +241,7 @@ class RecordConnector(Connector):
 class _Source:
     """A stream to be read, with its schema."""
 
-    def __init__(
-        self, connector: RecordConnector, session: Any, stream: RecordStream, *, inferred: bool
-    ) -> None:
+    def __init__(self, connector: RecordConnector, session: Any, stream: RecordStream) -> None:
         self.connector = connector
         self.session = session
         self.stream = stream
@@ -250,13 +249,12 @@ class _Source:
         self.schema = stream.schema
         self.key = stream.key
         self.sorted_by = stream.sorted_by
-        self.inferred = inferred
 
     def batches(self, schema: Any, chosen: RowFilter, batch_rows: int) -> Iterator[Any]:
         """Yield the rows of all pages, in batches of those columns."""
         first_row = 0
         for page in self.connector.pages(self.session, self.stream, chosen):
-            if self.inferred:
+            if self.stream.inferred:
                 self._check_names(page, first_row)
             for start in range(0, len(page), batch_rows):
                 records = page[start : start + batch_rows]
@@ -265,16 +263,14 @@ class _Source:
 
     def _batch(self, records: list[Any], schema: Any, first_row: int) -> Any:
         def column(values: list[Any], field: Any, *, first_row: int) -> Any:
-            return self.connector.column(
-                values, field, first_row=first_row, loose=not self.inferred
-            )
+            return self.connector.column(self.stream, values, field, first_row=first_row)
 
         try:
             return batch_of_records(
                 records, schema, self.stream.paths, first_row=first_row, column=column
             )
         except DataError as error:
-            if not self.inferred or error.column is None:
+            if not self.stream.inferred or error.column is None:
                 raise DataError(
                     f"{self.name}: {error}", position=error.position, column=error.column
                 ) from None

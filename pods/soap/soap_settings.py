@@ -1,0 +1,184 @@
+"""The settings of a connection to a SOAP service, and the streams that they declare."""
+
+from __future__ import annotations
+
+from pypods.connectors.errors import SettingsError, StreamNotFoundError
+from pypods.connectors.records.json_text import parse_path
+from pypods.connectors.records.paging import check_pagination
+from pypods.connectors.settings import Settings, setting
+
+TYPE_CHECKING = False  # As typing has it, without importing typing into every worker.
+if TYPE_CHECKING:
+    from typing import Any
+
+__all__ = ["Operation", "SoapSettings"]
+
+#: Ways to say who we are, and the settings that each needs.
+AUTHENTICATIONS = {
+    "none": (),
+    "basic": ("user", "password"),
+    "usernametoken": ("user", "password"),
+    "usernametoken_digest": ("user", "password"),
+}
+_KNOWN = {
+    "operation": str, "arguments": dict, "result": (str, list), "columns": dict,
+    "key": (str, list), "sorted_by": (str, list), "where": dict, "pagination": dict,
+    "write": dict, "upsert": dict,
+}  # fmt: skip
+_WRITING = {"operation": str, "arguments": dict, "columns": dict, "identity": (str, list),
+            "into": (str, list)}  # fmt: skip
+
+
+class SoapSettings(Settings):
+    """What the connector takes as ``connection``."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "soap",
+            setting("wsdl", "text", "URL or file of the service's description", required=True),
+            setting("service", "text", "of those in the WSDL; the first one"),
+            setting("port", "text", "of those of the service; the first one"),
+            setting("address", "text", "URL of the service, if not the one in the WSDL"),
+            setting("operations", "mapping", "streams by name: operation, arguments, result, key, "
+                    "pagination and so on; what is not declared is an operation without arguments",
+                    default={}),
+            setting("auth", "text", f"one of {', '.join(AUTHENTICATIONS)}", default="none"),
+            setting("user", "text", "who we are"),
+            setting("password", "text", "the user's password", secret=True),
+            setting("check_stream", "text", "stream of which check reads a page; without it, it "
+                    "reads the WSDL only"),
+            setting("ledger", "path", "folder in which it is noted what has been sent; needed to "
+                    "write"),
+            setting("timeout", "number", "seconds to wait for the server", default=30),
+            setting("retries", "integer", "how often a request is repeated", default=5),
+            setting("backoff", "number", "seconds before the first repetition, doubled each time",
+                    default=0.5),
+            setting("longest_wait", "number", "most seconds to wait before a repetition, also "
+                    "where the server asks for it", default=300),
+            setting("max_pages", "integer", "calls for one stream, more are an error",
+                    default=1_000_000),
+            setting("max_page_bytes", "integer", "bytes of an answer, more are an error",
+                    default=256 * 2**20),
+            setting("ca_file", "path", "certificates to trust, instead of the usual ones"),
+        )  # fmt: skip
+
+    def check(self, connection: Any) -> dict[str, Any]:
+        """Return the settings with defaults. Raises SettingsError; it never shows a value."""
+        from urllib.parse import urlsplit
+
+        checked = super().check(connection)
+        for name in ("wsdl", "address"):
+            parts = urlsplit(checked[name] or "")
+            if parts.username is not None or parts.password is not None:
+                raise SettingsError(
+                    f"setting {name!r} of soap holds a password; give it as 'user' and "
+                    f"'password', with auth basic"
+                )
+        if checked["auth"] not in AUTHENTICATIONS:
+            raise SettingsError(f"setting 'auth' of soap is one of {', '.join(AUTHENTICATIONS)}")
+        for name in AUTHENTICATIONS[checked["auth"]]:
+            if not checked[name]:
+                raise SettingsError(f"auth {checked['auth']} of soap needs the setting {name!r}")
+        for name in ("timeout", "max_pages", "max_page_bytes"):
+            if checked[name] <= 0:
+                raise SettingsError(f"setting {name!r} of soap is more than 0")
+        for name in ("retries", "backoff", "longest_wait"):
+            if checked[name] < 0:
+                raise SettingsError(f"setting {name!r} of soap is 0 or more")
+        return checked
+
+    def secrets(self, connection: dict[str, Any]) -> list[str]:
+        """Return all texts that no message may show, in the forms in which they are sent."""
+        from base64 import b64encode
+        from xml.sax.saxutils import escape
+
+        password = connection.get("password")
+        if not password:
+            return []
+        pair = f"{connection.get('user') or ''}:{password}"
+        return [password, escape(password), b64encode(pair.encode()).decode("ascii")]
+
+
+class Operation:
+    """A stream: the operation that is called for it, with what, and where its records are."""
+
+    def __init__(self, settings: dict[str, Any], name: str) -> None:
+        declared = settings["operations"].get(name, {})
+        shown = f"stream {name!r}"
+        self.name = name
+        self.declared = name in settings["operations"]
+        _check(shown, declared, _KNOWN)
+        self.operation: str = declared.get("operation", name)
+        self.arguments: dict[str, Any] = dict(declared.get("arguments") or {})
+        self.result = parse_path(declared.get("result"))
+        #: Types of columns that the XSD leaves open, or that are wanted otherwise.
+        self.columns: dict[str, str] = dict(declared.get("columns") or {})
+        self.key = _names(declared.get("key"))
+        self.sorted_by = _names(declared.get("sorted_by"))
+        self.where = _where(shown, declared.get("where") or {})
+        self.pagination = check_pagination(
+            shown,
+            declared.get("pagination") or {"kind": "none"},
+            ("none", "page", "offset", "cursor"),
+        )
+        self._write = {mode: declared.get(mode) for mode in ("write", "upsert")}
+
+    def writing(self, what: str) -> dict[str, Any]:
+        """Return how rows are written. Raises SettingsError where that is not declared."""
+        given = self._write[what]
+        if given is None:
+            mode = "append" if what == "write" else what
+            raise SettingsError(
+                f"stream {self.name!r} has no {what!r}, so mode {mode} is not possible; declare "
+                f'it, as {what}: {{"operation": "AddThing"}}'
+            )
+        shown = f"stream {self.name!r}: {what}"
+        _check(shown, given, _WRITING)
+        if "operation" not in given:
+            raise SettingsError(f"{shown} needs 'operation'")
+        columns = {
+            column: parse_path(path) for column, path in (given.get("columns") or {}).items()
+        }
+        if any(not path for path in columns.values()):
+            raise SettingsError(f"{shown}: a column goes to the path of an argument")
+        return {
+            "operation": given["operation"],
+            "arguments": given.get("arguments") or {},
+            "columns": columns,
+            "identity": parse_path(given.get("identity")),
+            "into": parse_path(given.get("into")),
+        }
+
+
+def _check(shown: str, declared: Any, known: dict[str, Any]) -> None:
+    if not isinstance(declared, dict):
+        raise SettingsError(f"{shown} is a mapping, not {type(declared).__name__}")
+    for name, value in declared.items():
+        if name not in known:
+            raise SettingsError(f"{shown} has no {name!r}; there are {', '.join(known)}")
+        if not isinstance(value, known[name]):
+            raise SettingsError(f"{shown}: {name!r} cannot be {type(value).__name__}")
+
+
+def _names(declared: Any) -> list[str]:
+    return [declared] if isinstance(declared, str) else list(declared or ())
+
+
+def _where(shown: str, declared: dict[str, Any]) -> dict[tuple[str, str], str]:
+    found = {}
+    for condition, argument in declared.items():
+        column, _, operator = condition.rpartition(" ")
+        if operator not in ("=", "!=", "<", "<=", ">", ">=", "in") or not column:
+            raise SettingsError(
+                f"{shown}: where has {condition!r}, and takes a column and an operator, as "
+                f"'updated >='"
+            )
+        found[column.strip(), operator] = argument
+    return found
+
+
+def no_operation(name: str, there: Any) -> StreamNotFoundError:
+    """Return the error for an operation that the service does not have."""
+    return StreamNotFoundError(
+        f"the service has no operation {name!r}; it has {', '.join(sorted(there))}"
+    )
