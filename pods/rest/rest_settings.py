@@ -80,13 +80,15 @@ class RestSettings(Settings):
             url = checked[name]
             if url is None:
                 continue
-            parts = urlsplit(url)
-            if not url.lower().startswith(SCHEMES) or not parts.hostname:
-                raise SettingsError(f"setting {name!r} of rest begins with http:// or https://")
-            if parts.username is not None or parts.password is not None:
+            # Before anything else looks at it, and quotes it.
+            if "@" in url:
                 raise SettingsError(
                     f"setting {name!r} of rest holds a password; give it as 'user' and "
                     f"'password', with auth basic"
+                )
+            if not url.lower().startswith(SCHEMES) or not _has_host(url):
+                raise SettingsError(
+                    f"setting {name!r} of rest begins with http:// or https:// and a host"
                 )
         if urlsplit(checked["base_url"]).query:
             raise SettingsError("setting 'base_url' of rest has a query; give it as 'params'")
@@ -127,3 +129,13 @@ class RestSettings(Settings):
                 pair = f"{connection.get(user) or ''}:{connection[password]}"
                 found.append(b64encode(pair.encode()).decode("ascii"))
         return [form for each in found for form in (each, quote(each, safe=""), quote_plus(each))]
+
+
+def _has_host(url: str) -> bool:
+    from urllib.parse import urlsplit
+
+    try:
+        parts = urlsplit(url)
+        return bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:  # A port that is no number.
+        return False

@@ -64,12 +64,11 @@ class SoapSettings(Settings):
 
     def check(self, connection: Any) -> dict[str, Any]:
         """Return the settings with defaults. Raises SettingsError; it never shows a value."""
-        from urllib.parse import urlsplit
-
         checked = super().check(connection)
         for name in ("wsdl", "address"):
-            parts = urlsplit(checked[name] or "")
-            if parts.username is not None or parts.password is not None:
+            url = checked[name] or ""
+            # Before anything else looks at it, and quotes it.
+            if "://" in url and "@" in url:
                 raise SettingsError(
                     f"setting {name!r} of soap holds a password; give it as 'user' and "
                     f"'password', with auth basic"
