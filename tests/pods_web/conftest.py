@@ -1,42 +1,15 @@
-"""Connectors for web services in their own environments, and a server of HTTP in a thread."""
+"""A server of HTTP in a thread, which answers what a test says."""
 
 from __future__ import annotations
 
 import json
-import shutil
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from types import SimpleNamespace
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
-
-from pypods.pods import PodLoader
-
-SHIPPED = Path(__file__).resolve().parent.parent.parent / "pods"
-
-
-@pytest.fixture(scope="session")
-def load_connector(
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Callable[[str], PodLoader]]:
-    """Return a function from a shipped connector's name to its loader, loaded."""
-    folder = tmp_path_factory.mktemp("connectors")
-    loaders: dict[str, PodLoader] = {}
-
-    def load(name: str) -> PodLoader:
-        if name not in loaders:
-            unwanted = shutil.ignore_patterns("venv", "__pycache__", "venv.lock")
-            shutil.copytree(SHIPPED / name, folder / name, ignore=unwanted)
-            loaders[name] = PodLoader(name, pods_directory=folder)
-            loaders[name].load_pod()
-        return loaders[name]
-
-    yield load
-    for loader in loaders.values():
-        loader.unload_pod()
 
 
 class Handler(BaseHTTPRequestHandler):

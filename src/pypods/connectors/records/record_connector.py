@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 
+from pypods.connectors.bad_rows import BAD_ROWS_SUFFIX
 from pypods.connectors.batches import limited
 from pypods.connectors.connector import Connector
 from pypods.connectors.errors import DataError, SchemaError, SettingsError, StreamNotFoundError
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
 __all__ = ["RECORD_CAPABILITIES", "RecordConnector", "RecordStream", "stream_name"]
 
-BAD_ROWS_SUFFIX = "__bad_rows"
 
 #: ``create``: whether streams of any name, with any columns, can be written. ``delivery``: how
 #: often a row arrives whose request was under way when something died.

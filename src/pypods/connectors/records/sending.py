@@ -11,9 +11,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 
+from pypods.connectors.bad_rows import BadRow, split_bad_rows
 from pypods.connectors.batches import BATCH_ROWS, as_batches, last_values, limited
 from pypods.connectors.drift import plan_columns
-from pypods.connectors.errors import ConflictError, DataError, SettingsError, StreamNotFoundError
+from pypods.connectors.errors import ConflictError, DataError, StreamNotFoundError
 from pypods.connectors.files.bad_rows import BadRowsFiles, BadRowsFormat, bad_rows_stream
 from pypods.connectors.files.ledger import FINISHED, STAGING, PartWriter
 from pypods.connectors.files.source import FileSource
@@ -21,6 +22,7 @@ from pypods.connectors.files.staging import FileStaging
 from pypods.connectors.files.store import LocalStore
 from pypods.connectors.files.streams import FileStream
 from pypods.connectors.names import short_hash
+from pypods.connectors.staging import KEYED_MODES, check_bad_rows
 
 TYPE_CHECKING = False  # As typing has it, without importing typing into every worker.
 if TYPE_CHECKING:
@@ -61,18 +63,12 @@ class Sender(ABC):
 class _Kind:
     """What ``FileStaging`` asks a kind of file."""
 
-    def __init__(self, sending: Sending) -> None:
-        self.title = sending.connector.title
-        self.capabilities = sending.connector.capabilities
-        self._sending = sending
+    def __init__(self, connector: Any) -> None:
+        self.title = connector.title
+        self.capabilities = connector.capabilities
 
     def check_target(self, source: Any, schema: Any) -> None:
         """Do nothing: columns are checked with their rows."""
-
-    def check_batch(self, _: dict[str, Any], batch: Any) -> None:
-        """Raise DataError for the first row that cannot be sent."""
-        if self._sending.sender is not None:
-            self._sending.sender.check(batch)
 
     def fold(self, name: str) -> str:
         """Return the name: all of it tells columns apart."""
@@ -112,7 +108,7 @@ class Sending(FileStaging):
         # A name for files; what the stream is called is what the ledger goes by.
         readable = quote(name, safe=" ")[:100].replace(".", "%2E")
         stream = FileStream(f"{readable}-{short_hash(name)}", "records", ())
-        super().__init__(FileSource(_Kind(self), store, settings, stream))  # type: ignore[arg-type]
+        super().__init__(FileSource(_Kind(connector), store, settings, stream))  # type: ignore[arg-type]
         self.shown = name
 
     # --- prepare -------------------------------------------------------------------------------
@@ -143,8 +139,9 @@ class Sending(FileStaging):
             if not exists:
                 raise ConflictError(f"there is {self.shown} already, and there must be none")
 
-    def _check(self, schema: Any, *, mode: str, key: Any, run: Any) -> list[str]:
-        checked = super()._check(schema, mode=mode, key=key, run=run)
+    def check_request(self, source: Any, *, mode: str, key: Any, run: Any) -> list[str]:
+        """Return the key of a run that may be prepared. Raises SettingsError and SchemaError."""
+        checked = super().check_request(source, mode=mode, key=key, run=run)
         self.sender = self._sender(mode, checked)
         return checked
 
@@ -169,31 +166,28 @@ class Sending(FileStaging):
         committed: Any,
     ) -> dict[str, Any]:
         """Send batches, request by request, each with its checkpoint once it is answered."""
-        if bad_rows not in ("fail", "collect"):
-            raise SettingsError(f"bad_rows is fail or collect, not {bad_rows!r}")
-        found = self._find(run)
+        most = check_bad_rows(bad_rows, max_bad_rows)
+        found = self.open_run(run)
         self.ledger.take_over(found, attempt)
         self.sender = self._sender(found.mode, found.key)
         letters = BadRowsFiles(self.store, self.stream, run)
         writer = PartWriter(self.ledger, found, part)
-        key = found.key if found.mode == "upsert" else []
-        collects = bad_rows == "collect"
         seen = writer.done["rows"] + writer.done["bad"]
         total: dict[str, Any] = {"rows": 0, "bytes": 0, "batches": 0, "bad": 0}
         values: list[Any] = []
-        checked = self._checked(batches, found, key, seen, collects=collects, most=max_bad_rows)
+        checked = self._checked(batches, found, seen, most)
         for rows in in_requests(checked, self.sender.rows_per_request):
             values = last_values(rows, position)
-            good, bad = self._split(rows, found.schema, key, first_row=seen, collects=collects)
+            good, bad = self._split(rows, found, seen, most)
             taken = {each.at for each in bad}
             places = [seen + at for at in range(rows.num_rows) if at not in taken]
             # Nobody else may have taken the run over when rows leave for good.
             self.ledger.take_over(found, None)
-            refused = self._send(good, places, run=run, part=part, collects=collects)
-            bad = sorted([*bad, *_placed(refused, seen)], key=lambda each: each.at)
+            bad += self._send(good, places, first=seen, run=run, part=part, most=most)
+            bad.sort(key=lambda each: each.at)
             names = []
-            if bad:
-                self._refuse_too_many(found, bad, max_bad_rows if collects else 0)
+            if bad and most is not None:
+                self._refuse_too_many(found, bad, most)
                 names.append(letters.add(part, writer.done["batches"] + 1, seen, bad))
             counts = (rows.num_rows - len(bad), rows.nbytes, len(bad))
             writer.commit(
@@ -210,28 +204,40 @@ class Sending(FileStaging):
         return dict(total, position=values)
 
     def _checked(
-        self, batches: Iterable[Any], found: Any, key: Any, seen: int, *, collects: bool, most: Any
+        self, batches: Iterable[Any], found: Any, seen: int, most: int | None
     ) -> Iterator[Any]:
         """Yield the batches, each looked through before any row of it is sent."""
         for batch in limited(as_batches(batches, found.source_schema), BATCH_ROWS):
-            good, bad = self._split(batch, found.schema, key, first_row=seen, collects=collects)
-            if bad:
+            good, bad = self._split(batch, found, seen, most)
+            if bad and most is not None:
                 self._refuse_too_many(found, bad, most)
-            _refuse_twins(good, key, self.shown)
+            if found.mode in KEYED_MODES:
+                _refuse_twins(good, found.key, self.shown)
             seen += batch.num_rows
             yield batch
 
-    def _send(
-        self, batch: Any, places: list[int], *, run: str, part: str, collects: bool
-    ) -> list[tuple[int, Any]]:
-        """Send rows; return the places in the part of those that are refused, with the rows.
-
-        What is refused is halved until it is known which rows it is about.
-        """
-        from pypods.connectors.sql.bad_rows import BadRow
-
+    def _split(
+        self, batch: Any, found: Any, first_row: int, most: int | None
+    ) -> tuple[Any, list[BadRow]]:
+        """Return the batch as it is sent, without rows that cannot be, and those."""
         assert self.sender is not None
-        refused: list[tuple[int, Any]] = []
+        key = found.key if found.mode in KEYED_MODES else ()
+        return split_bad_rows(
+            batch, found.schema, key, first_row=first_row, check=self.sender.check,
+            # More than that of this run are told of once the batch's are known.
+            most=None if most is None else batch.num_rows,
+        )  # fmt: skip
+
+    def _send(
+        self, batch: Any, places: list[int], *, first: int, run: str, part: str, most: int | None
+    ) -> list[BadRow]:
+        """Send rows that have these places in the part; return those that are refused.
+
+        What is refused is halved until it is known which rows it is about. ``first`` is the place
+        of the row that a BadRow counts from.
+        """
+        assert self.sender is not None
+        refused: list[BadRow] = []
         parts = [(0, batch)] if batch.num_rows else []
         while parts:
             start, some = parts.pop()
@@ -241,15 +247,14 @@ class Sending(FileStaging):
                 self.sender.send(Request(some, identity))
             except DataError as error:
                 at = 0 if some.num_rows == 1 else error.position
-                if not collects:
+                if most is None:
                     raise _about(error, places[start : start + some.num_rows], at, part) from None
                 if at is None:
                     middle = some.num_rows // 2
                     parts += [(start + middle, some.slice(middle)), (start, some.slice(0, middle))]
                     continue
-                place = places[start + at]
                 row = some.slice(at, 1).to_pylist()[0]
-                refused.append((place, BadRow(place, str(error), row)))
+                refused.append(BadRow(places[start + at] - first, str(error), row))
                 if at + 1 < some.num_rows:
                     parts.append((start + at + 1, some.slice(at + 1)))
         return refused
@@ -285,7 +290,7 @@ class Sending(FileStaging):
         Rows that were sent by key may stay: sent again, they take their own places.
         """
         found = self.ledger.find(run)
-        if found is not None and found.state == STAGING and found.mode != "upsert":
+        if found is not None and not found.finished and found.mode != "upsert":
             sent = sum(part["rows"] for part in self.ledger.parts(found).values())
             # Of a run that nobody can name again, nothing is sent twice.
             if sent and not run.startswith(self.connector.write_all_prefix):
@@ -339,12 +344,6 @@ def _joined(pa: Any, batches: list[Any]) -> Any:
     if len(batches) == 1:
         return batches[0]
     return pa.Table.from_batches(batches).combine_chunks().to_batches()[0]
-
-
-def _placed(refused: list[tuple[int, Any]], first: int) -> list[Any]:
-    for place, row in refused:
-        row.at = place - first
-    return [row for _, row in refused]
 
 
 def _refuse_twins(batch: Any, key: list[str], shown: str) -> None:

@@ -2,24 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
-from pathlib import Path
-
 import pytest
+from in_process import InProcess
+from record_memory import MemoryRecords
 
 from pypods.conformance import Scratch, list_checks, run_check
 from pypods.conformance.subject import Subject
-
-
-def load(name):
-    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-in_process = load("in_process")
-record_memory = load("record_memory")
 
 #: What such a connector does not claim, and the check that asks for it.
 NOT_OFFERED = {
@@ -58,8 +46,8 @@ def test_it_passes(tmp_path, name):
         unreachable={"system": "elsewhere"},
         declare=declaring(connection),
     )
-    connector = record_memory.MemoryRecords()
-    outcome = run_check(Subject(in_process.InProcess(connector), scratch), name)
+    connector = MemoryRecords()
+    outcome = run_check(Subject(InProcess(connector), scratch), name)
     if name in NOT_OFFERED:
         assert (outcome.status, outcome.detail) == ("not offered", NOT_OFFERED[name])
     elif name == "wrong_password":
