@@ -8,12 +8,14 @@ import time
 
 from pypods.connectors.errors import DataError, SettingsError
 from pypods.connectors.files.store import LocalStore
+from pypods.connectors.records.declarations import passed_on
 from pypods.connectors.records.json_text import parse_json
 from pypods.connectors.records.record_connector import (
     RECORD_CAPABILITIES,
     RecordConnector,
     RecordStream,
 )
+from pypods.connectors.records.request_settings import make_waits
 
 from .rest_endpoints import ANY, find_endpoint
 from .rest_settings import RestSettings
@@ -51,15 +53,9 @@ class RestConnector(RecordConnector):
         return f"httpx {httpx.__version__}"
 
     def open(self, settings: dict[str, Any], *, writing: bool = False) -> Any:
-        from pypods.connectors.records.repeating import Waits
-
         from .rest_client import RestClient
 
-        waits = Waits(
-            retries=settings["retries"], backoff=settings["backoff"],
-            longest=settings["longest_wait"], sleep=self._sleep, random=self._random,
-            now=time.time,
-        )  # fmt: skip
+        waits = make_waits(settings, sleep=self._sleep, random=self._random)
         return RestClient(settings, waits, self._tokens)
 
     def translate(self, error: Exception, settings: dict[str, Any]) -> Any:
@@ -148,20 +144,13 @@ def _parsed(statement: Any) -> tuple[str, str, str | None]:
 def _params_of(stream: RecordStream, chosen: Any) -> dict[str, Any]:
     """Return parameters for the conditions that the endpoint declares some for."""
     params: dict[str, Any] = {}
-    declared = stream.about.where
-    for column, operator, value in chosen.conditions:
-        name = declared.get((column, operator))
-        if name is not None and name not in params:
-            field = chosen.schema.field(column)
-            values = value if operator == "in" else [value]
-            texts = [_text(each, field) for each in values]
-            # One that has a comma in it could not be told from two.
-            if operator != "in" or (texts and not any("," in each for each in texts)):
-                params[name] = ",".join(texts)
-    if chosen.after is not None and stream.sorted_by[: len(chosen.order)] == chosen.order:
-        first, name = chosen.after[0], declared.get((chosen.order[0], ">="))
-        if name is not None and name not in params and first.is_valid:
-            params[name] = _text(first, chosen.schema.field(chosen.order[0]))
+    told = passed_on(stream.about.where, stream.sorted_by, chosen)
+    for name, (column, operator, value) in told.items():
+        values = value if operator == "in" else [value]
+        texts = [_text(each, chosen.schema.field(column)) for each in values]
+        # One that has a comma in it could not be told from two.
+        if operator != "in" or (texts and not any("," in each for each in texts)):
+            params[name] = ",".join(texts)
     return params
 
 

@@ -6,6 +6,11 @@ import re
 
 from pypods.connectors.errors import SchemaError, SettingsError, StreamNotFoundError
 from pypods.connectors.names import check_columns
+from pypods.connectors.records.declarations import (
+    check_declaration,
+    check_where,
+    column_names,
+)
 from pypods.connectors.records.json_text import parse_path
 from pypods.connectors.records.paging import check_pagination
 from pypods.connectors.types import field_from_text
@@ -63,7 +68,7 @@ class Endpoint:
     def __init__(self, name: str, declared: Any) -> None:
         self.name = name
         shown = f"endpoint {name!r}"
-        _check(shown, declared, _KNOWN)
+        check_declaration(shown, declared, _KNOWN)
         self.path: str = _path(shown, declared.get("path", "/{stream}"), name)
         self.method: str = _one_of(shown, "method", declared.get("method", "GET"), READ_METHODS)
         self.params: dict[str, Any] = dict(declared.get("params") or {})
@@ -75,7 +80,7 @@ class Endpoint:
         self.schema, self.paths = _schema(shown, declared.get("schema"))
         self.key = _columns(shown, declared.get("key"), self.schema)
         self.sorted_by = _columns(shown, declared.get("sorted_by"), self.schema)
-        self.where = _where(shown, declared.get("where") or {})
+        self.where = check_where(shown, declared.get("where"))
         self.pagination = check_pagination(shown, declared.get("pagination") or {"kind": "none"})
         self.write = self._writing(shown, "write", declared, "POST", self.path)
         self.upsert = self._writing(shown, "upsert", declared, "PUT", self.path + "/{key}")
@@ -87,7 +92,7 @@ class Endpoint:
         if given is None:
             return None
         shown = f"{shown}: {what}"
-        _check(shown, given, _WRITING)
+        check_declaration(shown, given, _WRITING)
         made = dict(given)
         if "path" in made:
             path = _PLACE.sub(
@@ -108,16 +113,6 @@ class Endpoint:
             raise SettingsError(f"{shown}: wrap is for rows_per_request")
         made["wrap"] = parse_path(made.get("wrap"))
         return made
-
-
-def _check(shown: str, declared: Any, known: dict[str, Any]) -> None:
-    if not isinstance(declared, dict):
-        raise SettingsError(f"{shown} is a mapping, not {type(declared).__name__}")
-    for name, value in declared.items():
-        if name not in known:
-            raise SettingsError(f"{shown} has no {name!r}; there are {', '.join(known)}")
-        if isinstance(value, bool) != (known[name] is bool) or not isinstance(value, known[name]):
-            raise SettingsError(f"{shown}: {name!r} cannot be {type(value).__name__}")
 
 
 def _one_of(shown: str, what: str, value: Any, known: Any) -> str:
@@ -167,21 +162,5 @@ def schema_from_fields(fields: list[Any]) -> Any:
 
 
 def _columns(shown: str, declared: Any, schema: Any) -> list[str]:
-    names = [declared] if isinstance(declared, str) else list(declared or ())
+    names = column_names(declared)
     return names if schema is None else check_columns(names, schema.names, shown)
-
-
-def _where(shown: str, declared: dict[str, Any]) -> dict[tuple[str, str], str]:
-    """Return parameters by column and operator, from ``{"updated >=": "since"}``."""
-    found = {}
-    for condition, param in declared.items():
-        column, _, operator = condition.rpartition(" ")
-        if operator not in ("=", "!=", "<", "<=", ">", ">=", "in") or not column:
-            raise SettingsError(
-                f"{shown}: where has {condition!r}, and takes a column and an operator, as "
-                f"'updated >='"
-            )
-        if not isinstance(param, str):
-            raise SettingsError(f"{shown}: where {condition!r} is the name of a parameter")
-        found[column.strip(), operator] = param
-    return found

@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 from pypods.connectors.errors import SettingsError
+from pypods.connectors.records.request_settings import (
+    check_choice,
+    check_request_settings,
+    check_url,
+    request_settings,
+)
 from pypods.connectors.settings import Settings, setting
 
 TYPE_CHECKING = False  # As typing has it, without importing typing into every worker.
@@ -22,7 +28,6 @@ AUTHENTICATIONS = {
 }
 DECIMALS = ("number", "text")
 CLIENT_AUTHENTICATIONS = ("basic", "body")
-MEBIBYTE = 2**20
 SCHEMES = ("http://", "https://")
 
 
@@ -52,23 +57,11 @@ class RestSettings(Settings):
             setting("headers", "mapping", "sent with each request; no message shows their values",
                     secret=True),
             setting("check_path", "text", "path that check asks for", default=""),
-            setting("ledger", "path", "folder in which it is noted what has been sent; needed to "
-                    "write"),
             setting("decimals", "text", f"how decimals are written: {' or '.join(DECIMALS)}",
                     default="number"),
             setting("idempotency_header", "text", "header that tells a request from another one; "
                     "none if empty: then no POST is repeated", default="Idempotency-Key"),
-            setting("timeout", "number", "seconds to wait for the server", default=30),
-            setting("retries", "integer", "how often a request is repeated", default=5),
-            setting("backoff", "number", "seconds before the first repetition, doubled each time",
-                    default=0.5),
-            setting("longest_wait", "number", "most seconds to wait before a repetition, also "
-                    "where the server asks for it", default=300),
-            setting("max_pages", "integer", "pages of a stream, more are an error",
-                    default=1_000_000),
-            setting("max_page_bytes", "integer", "bytes of an answer, more are an error",
-                    default=256 * MEBIBYTE),
-            setting("ca_file", "path", "certificates to trust, instead of the usual ones"),
+            *request_settings(),
         )  # fmt: skip
 
     def check(self, connection: Any) -> dict[str, Any]:
@@ -80,12 +73,7 @@ class RestSettings(Settings):
             url = checked[name]
             if url is None:
                 continue
-            # Before anything else looks at it, and quotes it.
-            if "@" in url:
-                raise SettingsError(
-                    f"setting {name!r} of rest holds a password; give it as 'user' and "
-                    f"'password', with auth basic"
-                )
+            check_url("rest", name, url)
             if not url.lower().startswith(SCHEMES) or not _has_host(url):
                 raise SettingsError(
                     f"setting {name!r} of rest begins with http:// or https:// and a host"
@@ -93,21 +81,15 @@ class RestSettings(Settings):
         if urlsplit(checked["base_url"]).query:
             raise SettingsError("setting 'base_url' of rest has a query; give it as 'params'")
         for name, known in (
-            ("auth", tuple(AUTHENTICATIONS)),
+            ("auth", AUTHENTICATIONS),
             ("decimals", DECIMALS),
             ("client_auth", CLIENT_AUTHENTICATIONS),
         ):
-            if checked[name] not in known:
-                raise SettingsError(f"setting {name!r} of rest is one of {', '.join(known)}")
+            check_choice("rest", name, checked, known)
         for name in AUTHENTICATIONS[checked["auth"]]:
             if not checked[name]:
                 raise SettingsError(f"auth {checked['auth']} of rest needs the setting {name!r}")
-        for name in ("timeout", "max_pages", "max_page_bytes"):
-            if checked[name] <= 0:
-                raise SettingsError(f"setting {name!r} of rest is more than 0")
-        for name in ("retries", "backoff", "longest_wait"):
-            if checked[name] < 0:
-                raise SettingsError(f"setting {name!r} of rest is 0 or more")
+        check_request_settings("rest", checked)
         for name, value in (checked["headers"] or {}).items():
             if not isinstance(value, str):
                 raise SettingsError(f"header {name!r} of rest is text")

@@ -9,6 +9,7 @@ import time
 
 from pypods.connectors.errors import DataError, SettingsError
 from pypods.connectors.files.store import LocalStore
+from pypods.connectors.records.declarations import passed_on
 from pypods.connectors.records.json_text import MISSING, parse_json, put_at
 from pypods.connectors.records.paging import Page, make_pager
 from pypods.connectors.records.record_connector import (
@@ -16,7 +17,7 @@ from pypods.connectors.records.record_connector import (
     RecordConnector,
     RecordStream,
 )
-from pypods.connectors.records.repeating import Waits
+from pypods.connectors.records.request_settings import make_waits
 
 from .soap_settings import Operation, SoapSettings
 
@@ -57,11 +58,7 @@ class SoapConnector(RecordConnector):
 
         if self._documents is None:
             self._documents = Documents(time.monotonic)
-        waits = Waits(
-            retries=settings["retries"], backoff=settings["backoff"],
-            longest=settings["longest_wait"], sleep=self._sleep, random=self._random,
-            now=time.time,
-        )  # fmt: skip
+        waits = make_waits(settings, sleep=self._sleep, random=self._random)
         return SoapClient(settings, waits, self._documents)
 
     def translate(self, error: Exception, settings: dict[str, Any]) -> Any:
@@ -192,16 +189,8 @@ def _look(answer: Any, path: list[str]) -> Any:
 
 def _arguments_of(stream: RecordStream, chosen: Any) -> dict[str, Any]:
     """Return arguments for the conditions that the stream declares some for."""
-    arguments: dict[str, Any] = {}
-    declared = stream.about.where
-    for column, operator, value in chosen.conditions:
-        name = declared.get((column, operator))
-        if name is not None and name not in arguments:
-            arguments[name] = (
-                [each.as_py() for each in value] if operator == "in" else value.as_py()
-            )
-    if chosen.after is not None and stream.sorted_by[: len(chosen.order)] == chosen.order:
-        first, name = chosen.after[0], declared.get((chosen.order[0], ">="))
-        if name is not None and name not in arguments and first.is_valid:
-            arguments[name] = first.as_py()
-    return arguments
+    told = passed_on(stream.about.where, stream.sorted_by, chosen)
+    return {
+        name: [each.as_py() for each in value] if operator == "in" else value.as_py()
+        for name, (_, operator, value) in told.items()
+    }

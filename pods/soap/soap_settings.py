@@ -3,8 +3,19 @@
 from __future__ import annotations
 
 from pypods.connectors.errors import SettingsError, StreamNotFoundError
+from pypods.connectors.records.declarations import (
+    check_declaration,
+    check_where,
+    column_names,
+)
 from pypods.connectors.records.json_text import parse_path
 from pypods.connectors.records.paging import check_pagination
+from pypods.connectors.records.request_settings import (
+    check_choice,
+    check_request_settings,
+    check_url,
+    request_settings,
+)
 from pypods.connectors.settings import Settings, setting
 
 TYPE_CHECKING = False  # As typing has it, without importing typing into every worker.
@@ -47,43 +58,19 @@ class SoapSettings(Settings):
             setting("password", "text", "the user's password", secret=True),
             setting("check_stream", "text", "stream of which check reads a page; without it, it "
                     "reads the WSDL only"),
-            setting("ledger", "path", "folder in which it is noted what has been sent; needed to "
-                    "write"),
-            setting("timeout", "number", "seconds to wait for the server", default=30),
-            setting("retries", "integer", "how often a request is repeated", default=5),
-            setting("backoff", "number", "seconds before the first repetition, doubled each time",
-                    default=0.5),
-            setting("longest_wait", "number", "most seconds to wait before a repetition, also "
-                    "where the server asks for it", default=300),
-            setting("max_pages", "integer", "calls for one stream, more are an error",
-                    default=1_000_000),
-            setting("max_page_bytes", "integer", "bytes of an answer, more are an error",
-                    default=256 * 2**20),
-            setting("ca_file", "path", "certificates to trust, instead of the usual ones"),
+            *request_settings(),
         )  # fmt: skip
 
     def check(self, connection: Any) -> dict[str, Any]:
         """Return the settings with defaults. Raises SettingsError; it never shows a value."""
         checked = super().check(connection)
         for name in ("wsdl", "address"):
-            url = checked[name] or ""
-            # Before anything else looks at it, and quotes it.
-            if "://" in url and "@" in url:
-                raise SettingsError(
-                    f"setting {name!r} of soap holds a password; give it as 'user' and "
-                    f"'password', with auth basic"
-                )
-        if checked["auth"] not in AUTHENTICATIONS:
-            raise SettingsError(f"setting 'auth' of soap is one of {', '.join(AUTHENTICATIONS)}")
+            check_url("soap", name, checked[name])
+        check_choice("soap", "auth", checked, AUTHENTICATIONS)
         for name in AUTHENTICATIONS[checked["auth"]]:
             if not checked[name]:
                 raise SettingsError(f"auth {checked['auth']} of soap needs the setting {name!r}")
-        for name in ("timeout", "max_pages", "max_page_bytes"):
-            if checked[name] <= 0:
-                raise SettingsError(f"setting {name!r} of soap is more than 0")
-        for name in ("retries", "backoff", "longest_wait"):
-            if checked[name] < 0:
-                raise SettingsError(f"setting {name!r} of soap is 0 or more")
+        check_request_settings("soap", checked)
         return checked
 
     def secrets(self, connection: dict[str, Any]) -> list[str]:
@@ -106,15 +93,15 @@ class Operation:
         shown = f"stream {name!r}"
         self.name = name
         self.declared = name in settings["operations"]
-        _check(shown, declared, _KNOWN)
+        check_declaration(shown, declared, _KNOWN)
         self.operation: str = declared.get("operation", name)
         self.arguments: dict[str, Any] = dict(declared.get("arguments") or {})
         self.result = parse_path(declared.get("result"))
         #: Types of columns that the XSD leaves open, or that are wanted otherwise.
         self.columns: dict[str, str] = dict(declared.get("columns") or {})
-        self.key = _names(declared.get("key"))
-        self.sorted_by = _names(declared.get("sorted_by"))
-        self.where = _where(shown, declared.get("where") or {})
+        self.key = column_names(declared.get("key"))
+        self.sorted_by = column_names(declared.get("sorted_by"))
+        self.where = check_where(shown, declared.get("where"))
         self.pagination = check_pagination(
             shown,
             declared.get("pagination") or {"kind": "none"},
@@ -132,7 +119,7 @@ class Operation:
                 f'it, as {what}: {{"operation": "AddThing"}}'
             )
         shown = f"stream {self.name!r}: {what}"
-        _check(shown, given, _WRITING)
+        check_declaration(shown, given, _WRITING)
         if "operation" not in given:
             raise SettingsError(f"{shown} needs 'operation'")
         columns = {
@@ -147,33 +134,6 @@ class Operation:
             "identity": parse_path(given.get("identity")),
             "into": parse_path(given.get("into")),
         }
-
-
-def _check(shown: str, declared: Any, known: dict[str, Any]) -> None:
-    if not isinstance(declared, dict):
-        raise SettingsError(f"{shown} is a mapping, not {type(declared).__name__}")
-    for name, value in declared.items():
-        if name not in known:
-            raise SettingsError(f"{shown} has no {name!r}; there are {', '.join(known)}")
-        if not isinstance(value, known[name]):
-            raise SettingsError(f"{shown}: {name!r} cannot be {type(value).__name__}")
-
-
-def _names(declared: Any) -> list[str]:
-    return [declared] if isinstance(declared, str) else list(declared or ())
-
-
-def _where(shown: str, declared: dict[str, Any]) -> dict[tuple[str, str], str]:
-    found = {}
-    for condition, argument in declared.items():
-        column, _, operator = condition.rpartition(" ")
-        if operator not in ("=", "!=", "<", "<=", ">", ">=", "in") or not column:
-            raise SettingsError(
-                f"{shown}: where has {condition!r}, and takes a column and an operator, as "
-                f"'updated >='"
-            )
-        found[column.strip(), operator] = argument
-    return found
 
 
 def no_operation(name: str, there: Any) -> StreamNotFoundError:

@@ -5,6 +5,7 @@ been sent is noted in a ledger beside.
 """
 
 __all__ = [
+    "declarations",
     "inference",
     "json_columns",
     "json_text",
@@ -12,5 +13,6 @@ __all__ = [
     "repeating",
     "paging",
     "record_connector",
+    "request_settings",
     "sending",
 ]
