@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import logging
+from base64 import b64encode
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import requests
+import requests.auth
 import zeep
 import zeep.exceptions
 import zeep.wsdl
@@ -115,6 +118,26 @@ class RepeatingTransport(Transport):
         response._content = b"".join(parts)
 
 
+class _Basic(requests.auth.AuthBase):
+    """Says who we are to the servers that the settings name, and to no other.
+
+    Where that is not asked for it says nothing, and keeps requests from saying what a .netrc has.
+    """
+
+    def __init__(self, settings: dict[str, Any]) -> None:
+        self.header = ""
+        self.origins: set[Any] = set()
+        if settings["auth"] == "basic":
+            # As UTF-8: requests would write it in Latin-1, which not every password is.
+            pair = f"{settings['user']}:{settings['password']}".encode()
+            self.header = "Basic " + b64encode(pair).decode("ascii")
+
+    def __call__(self, request: Any) -> Any:
+        if self.header and _origin(request.url) in self.origins:
+            request.headers["Authorization"] = self.header
+        return request
+
+
 class SoapClient:
     """A service of a WSDL; ``documents`` keeps what was read of WSDLs."""
 
@@ -125,11 +148,7 @@ class SoapClient:
             if not Path(settings["ca_file"]).is_file():
                 raise SettingsError(f"setting 'ca_file' of soap: no file {settings['ca_file']}")
             self.session.verify = settings["ca_file"]
-        if settings["auth"] == "basic":
-            # As bytes: requests would write it in Latin-1, which not every password is.
-            self.session.auth = (
-                settings["user"].encode("utf-8"), settings["password"].encode("utf-8")
-            )  # fmt: skip
+        self.session.auth = _Basic(settings)
         self.transport = RepeatingTransport(settings, waits, self.session)
         self._documents = documents
         self._binding: Any = None
@@ -155,6 +174,7 @@ class SoapClient:
                 settings["user"], settings["password"],
                 use_digest=settings["auth"] == "usernametoken_digest",
             )  # fmt: skip
+        self.session.auth.origins = {_origin(settings["wsdl"])} - {None}
         about = zeep.Settings(forbid_dtd=True, forbid_entities=True, raw_response=True)
         document = self._documents.get(settings, self.transport, about, anew=anew)
         self._client = zeep.Client(
@@ -170,6 +190,14 @@ class SoapClient:
             raise SettingsError(f"{exc}; the WSDL has the services {services}") from None
         self._binding = proxy._binding
         self._address = settings["address"] or proxy._binding_options["address"]
+        named = _origin(settings["wsdl"])
+        is_told = settings["auth"] != "none" and not settings["address"]
+        if is_told and named is not None and _origin(self._address) != named:
+            raise SettingsError(
+                f"the WSDL names the address {_without_query(self._address)}, of another server; "
+                f"set 'address' to it if that is to be told who we are"
+            )
+        self.session.auth.origins.add(_origin(self._address))
 
     @property
     def address(self) -> str:
@@ -324,6 +352,14 @@ def _was_refused(exc: Exception) -> bool:
     """Whether no connection was made at all."""
     reason = getattr(exc.args[0], "reason", None) if exc.args else None
     return type(reason).__name__ in ("NewConnectionError", "NameResolutionError")
+
+
+def _origin(url: str) -> Any:
+    """Return scheme, host and port of a URL; None of a file's path."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https"):
+        return None
+    return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}[parts.scheme]
 
 
 def _without_query(url: str) -> str:

@@ -13,6 +13,7 @@ from urllib.parse import unquote
 import pyarrow as pa
 import pytest
 
+from pypods.errors import IntegrationError
 from pypods.integrator import Integration, Integrator, Memory, Operation, Source, Target
 
 AT = "2026-01-01T00:{:02}:{:02}Z"
@@ -176,6 +177,29 @@ def test_from_a_table_into_a_service_each_row_once_after_a_kill(
     assert orders.taken == rows.to_pylist()
     assert len(orders.answers) == 10
     assert sum(each.method == "POST" for each in orders.asked) >= 11
+
+
+def test_what_was_sent_is_not_sent_again_where_nobody_knows_how_far_it_came(
+    integrator, server, orders, load_connector, tmp_path
+):
+    """Without a key the rows would have to begin anew; but they cannot be taken back."""
+    place = {"database": str(tmp_path / "orders.db")}
+    rows = pa.table({"id": list(range(100)), "total": [0.5] * 100})
+    load_connector("sqlite").load_pod().write_all(place, "orders", rows, mode="replace")
+    target = connection(server, write={"rows_per_request": 20}, schema={
+        "id": "int64", "total": "float64",
+    }, sorted_by=[], where={})  # fmt: skip
+    target["ledger"] = str(tmp_path / "ledger")
+    orders.failing = {4: lambda asked: (500, {})}
+    with pytest.raises(IntegrationError, match="has sent 40 rows, which cannot be taken back"):
+        integrator.integrate(
+            operation(
+                {"connector": "sqlite", "connection": place, "stream": "orders"},
+                {"connector": "rest", "connection": target, "stream": "orders"},
+                mode="append", batch_rows=20,
+            )
+        )  # fmt: skip
+    assert [row["id"] for row in orders.taken] == list(range(40))
 
 
 def process_at(port):

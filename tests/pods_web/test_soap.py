@@ -242,6 +242,17 @@ def test_ways_to_say_who_we_are(pod, place, server, path, auth):
     assert "wrong-secret" not in str(caught.value)
 
 
+def test_no_other_server_is_told_who_we_are(pod, place, server):
+    elsewhere = server.address.replace("127.0.0.1", "localhost")
+    place.update(wsdl=f"{elsewhere}/?wsdl", auth="basic", user=USER, password=PASSWORD)
+    # spyne names the address at which it was asked first.
+    with pytest.raises(PodCallError, match="of another server; set 'address' to it") as caught:
+        rows_of(pod, place, "items")
+    assert kind_of(caught) == "SettingsError"
+    place["address"] = f"{server.address}/basic/"
+    assert len(rows_of(pod, place, "items")) == 7
+
+
 def test_no_secret_is_shown_in_a_fault(pod, place):
     place.update(auth="basic", user=USER, password=PASSWORD)
     with pytest.raises(
