@@ -155,15 +155,16 @@ def still_sorted(batches: Iterable[Any], keys: list[str], shown: str) -> Iterato
             numbered = table.append_column("", pa.array(range(table.num_rows), pa.int64()))
             # By the number last: rows of one key may stand in any order.
             numbers = _sorted(numbered, [*keys, ""]).column("").to_pylist()
-            for at, number in enumerate(numbers):
-                if at != number:
-                    row = first_row + at + 1 - len(parts)
-                    raise DataError(
-                        f"{shown} is not sorted by {', '.join(keys)}: row {row} (from 0) or one "
-                        f"near it is out of order (NULLs are first, texts go by their bytes); do "
-                        f"not declare it as sorted",
-                        position=row,
-                    )
+            if numbers != sorted(numbers):
+                places = {number: place for place, number in enumerate(numbers)}
+                at = next(n for n in range(1, len(numbers)) if places[n] < places[n - 1])
+                row = first_row + at + 1 - len(parts)
+                raise DataError(
+                    f"{shown} is not sorted by {', '.join(keys)}: row {row} (from 0) comes after "
+                    f"a greater one (NULLs are first, texts go by their bytes); do not declare it "
+                    f"as sorted",
+                    position=row,
+                )
             last = batch.slice(batch.num_rows - 1)
             first_row += batch.num_rows
         yield batch
