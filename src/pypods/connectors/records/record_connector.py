@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 
 from pypods.connectors.bad_rows import BAD_ROWS_SUFFIX
-from pypods.connectors.batches import limited
+from pypods.connectors.batches import first_rows, limited, take_columns
 from pypods.connectors.connector import Connector
 from pypods.connectors.errors import DataError, SchemaError, SettingsError, StreamNotFoundError
 from pypods.connectors.names import check_columns, only_columns, rename_columns
@@ -177,16 +177,8 @@ class RecordConnector(Connector):
         rows = (chosen.apply(batch) for batch in rows)
         if chosen.order and chosen.order != source.sorted_by[: len(chosen.order)]:
             rows = sorted_batches(rows, needed, chosen.order)
-        left = limit
-        if left == 0:
-            return
-        for batch in limited(rows, batch_rows):
-            batch = batch if left is None else batch.slice(0, left)
-            yield _taken(batch, wanted, renamed)
-            if left is not None:
-                left -= batch.num_rows
-                if not left:
-                    return  # Before another page is asked for.
+        for batch in first_rows(limited(rows, batch_rows), limit):
+            yield take_columns(batch, wanted, renamed)
 
     def _open(
         self, session: Any, settings: dict[str, Any], stream: Any, query: str | None
@@ -315,12 +307,3 @@ def _check_objects(records: list[Any], first_row: int = 0) -> None:
     for at, record in enumerate(records):
         if not isinstance(record, dict):
             batch_of_records([record], [], {}, first_row=first_row + at)
-
-
-def _taken(batch: Any, names: list[str], schema: Any) -> Any:
-    """Return these columns of a batch, called as the schema has them."""
-    import pyarrow as pa  # type: ignore[import-untyped,unused-ignore]
-
-    if not names:
-        return batch.select([])
-    return pa.record_batch([batch.column(name) for name in names], schema=schema)
