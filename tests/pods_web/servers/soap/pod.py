@@ -35,9 +35,9 @@ from spyne import (  # noqa: E402 - after its warnings
     XmlAttribute,
     rpc,
 )  # fmt: skip
-from spyne import Decimal as XsdDecimal  # noqa: E402
-from spyne.protocol.soap import Soap11  # noqa: E402
-from spyne.server.wsgi import WsgiApplication  # noqa: E402
+from spyne import Decimal as XsdDecimal  # noqa: E402 - after its warnings
+from spyne.protocol.soap import Soap11  # noqa: E402 - after its warnings
+from spyne.server.wsgi import WsgiApplication  # noqa: E402 - after its warnings
 
 # Nobody reads what is logged between two calls, and who writes waits once the pipe is full.
 logging.disable(logging.CRITICAL)
