@@ -88,8 +88,10 @@ def check_missing_stream(subject: Subject) -> None:
     for name in ("count", "truncate"):
         if subject.offers(name):
             calls[name] = lambda name=name: getattr(pod, name)(subject.connection, stream)
-    if subject.capabilities["write"]:
-        subject.fill(subject.scratch.new_stream(), _one_row())  # The system is there.
+    if subject.offers("write"):
+        subject.fill(
+            subject.scratch.new_stream(), _one_row(), mode=subject.capabilities["write"][0]
+        )
     for name, call in calls.items():
         with expect_error("StreamNotFoundError", doing=f"{name} of no stream"):
             call()

@@ -174,7 +174,8 @@ def check_kill(subject: Subject) -> None:
                     run=run, position=["id"], attempt=prepared["attempt"],
                 )  # fmt: skip
             except PodDiedError:
-                demand(not subject.is_there(stream), f"{mode}: half a run is to be seen")
+                if subject.offers("atomic"):
+                    demand(not subject.is_there(stream), f"{mode}: half a run is to be seen")
                 continue
             break
         subject.pod.finish(subject.connection, stream, run=run, rows=1000)

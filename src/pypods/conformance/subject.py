@@ -35,8 +35,13 @@ class Subject:
         return self.scratch.connection
 
     def offers(self, need: str) -> bool:
-        """Whether the connector claims a capability, or ``write:MODE``."""
+        """Whether the connector claims a capability, or ``write:MODE``.
+
+        Writing is writing of new streams: nothing else would leave a system as it was.
+        """
         name, _, mode = need.partition(":")
+        if name == "write" and not self.capabilities.get("create", True):
+            return False
         claimed = self.capabilities.get(name)
         return mode in claimed if mode and claimed else bool(claimed)
 
@@ -86,13 +91,18 @@ class Subject:
 
     def prepare(self, stream: Any, schema: Any, **options: Any) -> dict[str, Any]:
         """Prepare a run."""
+        if self.scratch.declare is not None:
+            self.scratch.declare(stream, schema, options.get("key") or ())
         prepared: dict[str, Any] = self.pod.prepare(self.connection, stream, schema, **options)
         return prepared
 
     def is_there(self, stream: list[str]) -> bool:
         """Whether there is such a stream."""
         try:
-            self.pod.schema(self.connection, stream)
+            if self.scratch.declare is None:
+                self.pod.schema(self.connection, stream)
+            else:  # What is declared is not asked for.
+                list(self.pod.read(self.connection, stream, limit=1))
         except PodCallError as exc:
             if not is_kind(exc, "StreamNotFoundError"):
                 raise

@@ -95,7 +95,7 @@ class IntegrationRun:
                     if failures > self.integration.retries.attempts:
                         raise restart.failure from None
                     log.warning("%s: beginning anew: %s", self.integration.name, restart)
-                    self._abandon()
+                    self.step("cleaning up in", self.target, self._abandon)
             self.report.status = "finished"
             self.telling.end("finished")
 
