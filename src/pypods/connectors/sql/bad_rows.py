@@ -14,11 +14,11 @@ __all__ = ["BadRow", "SUFFIX", "DeadLetters", "insert_good_rows"]
 SUFFIX = "__bad_rows"
 SAVEPOINT = "pypods_rows"
 _COLUMNS = {
-    "run": "text not null",
-    "part": "text not null",
-    "position": "bigint not null",
-    "reason": "text not null",
-    "row_json": "text not null",
+    "run": "text",
+    "part": "text",
+    "position": "bigint",
+    "reason": "text",
+    "row_json": "text",
 }
 
 
@@ -82,10 +82,14 @@ class DeadLetters:
         self.parts = (*target[:-1], target[-1] + SUFFIX)
 
     def create(self) -> None:
-        """Make it, in the transaction under way."""
-        columns = ", ".join(f"{self.database.quote(n)} {t}" for n, t in _COLUMNS.items())
-        self.session.run(
-            f"create table if not exists {self.database.table(self.parts)} ({columns})"
+        """Make it, in the transaction under way where that can be."""
+        database = self.database
+        types = {"text": database.text_type, "bigint": "bigint"}
+        columns = ", ".join(f"{database.quote(n)} {types[t]} not null" for n, t in _COLUMNS.items())
+        database.create_beside(
+            self.session,
+            f"create table if not exists {database.table(self.parts)} ({columns})"
+            + database.table_options(self.session),
         )
 
     def add(self, run: str, part: str, first: int, rows: list[BadRow]) -> None:
