@@ -79,6 +79,19 @@ def _tls(settings):
     return context
 
 
+class _Connection(pymysql.connections.Connection):
+    """The driver's, which would read all the system's certificates for each connection anew."""
+
+    context = None
+
+    def _create_ssl_ctx(self, sslp):
+        if sslp:
+            return super()._create_ssl_ctx(sslp)
+        if _Connection.context is None:
+            _Connection.context = super()._create_ssl_ctx(sslp)
+        return _Connection.context
+
+
 def connect(settings, *, local_infile: bool):
     """Return a connection of the driver's."""
     options = {"ssl": _tls(settings)}
@@ -86,7 +99,7 @@ def connect(settings, *, local_infile: bool):
         options["ssl_disabled"] = True
     if settings["socket"]:
         options["unix_socket"] = settings["socket"]
-    return pymysql.connect(
+    return _Connection(
         host=settings["host"],
         port=settings["port"],
         user=settings["user"],

@@ -76,10 +76,14 @@ class Ledger:
         self.stream = target[-1]
         self.runs = (*target[:-1], RUNS)
         self.checkpoints = (*target[:-1], CHECKPOINTS)
+        self._is_there = False
 
     def exists(self) -> bool:
         """Whether there is one."""
-        return self.database.describe(self.session, self.checkpoints) is not None
+        if not self._is_there:
+            found = self.database.describe(self.session, self.checkpoints)
+            self._is_there = found is not None
+        return self._is_there
 
     def create(self) -> None:
         """Make the tables where they are missing; somebody else may do so at the same time."""
