@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from functools import partial
 
+from pymysql.converters import escape_string
+
 from pypods.connectors.batches import misfit, refuse_finer
 from pypods.connectors.errors import DataError
 from pypods.connectors.tab_lines import tab_lines
@@ -116,13 +118,12 @@ def as_data_error(code: int, text: str) -> DataError:
 
 
 def _insert(session, table: str, names, forms, schema, batch) -> None:
-    escape = session.connection.escape_string
     head = f"insert into {table} ({', '.join(names)}) values "
     columns = []
     for column, form in zip(_columns(batch, schema), forms):
         null = form.format("null")
         columns.append(
-            [null if each is None else form.format(f"'{escape(each)}'")
+            [null if each is None else form.format(f"'{escape_string(each)}'")
              for each in column.to_pylist()]
         )  # fmt: skip
     rows = ["(" + ",".join(row) + ")" for row in zip(*columns)]

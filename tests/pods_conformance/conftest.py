@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -32,3 +33,17 @@ def load_connector(
     yield load
     for loader in loaders.values():
         loader.unload_pod()
+
+
+@pytest.fixture
+def mariadb_place(load_connector, mariadb):
+    """Return a connection to a new database on MariaDB, which is dropped again."""
+    server = {"host": mariadb.host, "port": mariadb.port, "user": mariadb.user,
+              "database": "information_schema"}  # fmt: skip
+    if mariadb.password:
+        server["password"] = mariadb.password
+    name = f"pypods_{uuid.uuid4().hex[:12]}"
+    loader = load_connector("mysql")
+    loader.load_pod().execute(server, f"create database {name}")
+    yield {**server, "database": name}
+    loader.load_pod().execute(server, f"drop database {name}")
