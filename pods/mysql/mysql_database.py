@@ -143,7 +143,9 @@ class MysqlDatabase(Database):
                     is_bool=session.settings["tinyint1_is_bool"], is_json=name in json_columns,
                 )
             )  # fmt: skip
-            if default not in (None, "NULL") or re.search("auto_increment|generated", extra, re.I):
+            if default not in (None, "NULL") or re.search(
+                "auto_increment|generated", extra, re.IGNORECASE
+            ):
                 defaults.append(name)
         return Description(
             pa.schema(fields),
@@ -168,7 +170,7 @@ class MysqlDatabase(Database):
         with session.connection.cursor(SSCursor) as cursor:
             cursor.execute(text)
             is_bool = session.settings["tinyint1_is_bool"]
-            found = cursor._result.fields  # The flags are nowhere else.  # noqa: SLF001
+            found = cursor._result.fields  # The flags are nowhere else.
             fields = [mysql_types.field_of_result(each, is_bool=is_bool) for each in found]
         return Description(pa.schema(fields), kind="query")
 

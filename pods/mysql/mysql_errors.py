@@ -45,7 +45,9 @@ _COLUMN = re.compile(r"\b(?:for |)column (?:(?:`[^`]*`\.)*`([^`]+)`|'([^']+)')")
 def error_for(error: Exception):
     """Return the contract's error for one of the driver's; None for what is no driver's."""
     if isinstance(error, RuntimeError) and "cryptography" in str(error):
-        return SettingsError(f"the pod lacks a package: {error}; add PyMySQL[rsa] to requirements.txt")
+        return SettingsError(
+            f"the pod lacks a package: {error}; add PyMySQL[rsa] to requirements.txt"
+        )
     if not isinstance(error, pymysql.MySQLError):
         return None
     code, text = 0, str(error)

@@ -33,7 +33,9 @@ def partitions(session, parts, count: int):
         bounds = []
         for each in range(1, count):
             at = rows * each // count
-            bounds += session.rows(f"select {name} from {table} order by {name} limit 1 offset {at}")
+            bounds += session.rows(
+                f"select {name} from {table} order by {name} limit 1 offset {at}"
+            )
         bounds = [bound for (bound,) in bounds]
     else:
         return [{}]

@@ -2,7 +2,10 @@
 
 from pypods.connectors.sql.sql_connector import SqlConnector
 
-from .postgresql_database import PostgresqlDatabase
+try:
+    from .postgresql_psycopg import PsycopgDatabase as Database
+except ModuleNotFoundError:  # An old Python, for which there is no current driver.
+    from .postgresql_psycopg2 import Psycopg2Database as Database
 
 __all__ = [
     "abandon", "check", "checksum", "count", "describe_connector", "execute", "finish",
@@ -10,7 +13,7 @@ __all__ = [
     "truncate", "write", "write_all",
 ]  # fmt: skip
 
-_connector = SqlConnector(PostgresqlDatabase())
+_connector = SqlConnector(Database())
 
 describe_connector = _connector.describe_connector
 check = _connector.check
