@@ -191,12 +191,7 @@ def _texts(column, field):
 
     refuse_finer(column, field, postgresql_types.rounds_to(field))
     if pa.types.is_list(field.type):
-        inner = field.type.value_field
-        return pa.array(
-            [None if each is None else _array(_texts(pa.array(each, inner.type), inner))
-             for each in column.to_pylist()],
-            pa.utf8(),
-        )  # fmt: skip
+        return _arrays(column, _texts(column.flatten(), field.type.value_field).to_pylist())
     is_bytes = pa.types.is_binary(field.type) or pa.types.is_fixed_size_binary(field.type)
     texts = text_from_array(column, field, binary="hex")
     if is_bytes and kind_of(field) != "uuid":
@@ -204,9 +199,18 @@ def _texts(column, field):
     return texts
 
 
-def _array(texts) -> str:
-    """Return PostgreSQL's own text for an array of texts."""
-    return "{" + ",".join(map(_item, texts.to_pylist())) + "}"
+def _arrays(column, items):
+    """Return PostgreSQL's own texts for a column of lists, ``items`` being the texts of all."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    arrays, first = [], 0
+    for length in pc.list_value_length(column).to_pylist():
+        end = first + (length or 0)
+        shown = ",".join(map(_item, items[first:end]))
+        arrays.append(None if length is None else "{" + shown + "}")
+        first = end
+    return pa.array(arrays, pa.utf8())
 
 
 def _item(text) -> str:
