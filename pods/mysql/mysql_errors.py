@@ -9,6 +9,7 @@ import pymysql
 from pypods.connectors.errors import (
     AuthenticationError,
     ConflictError,
+    ConnectorError,
     DataError,
     SchemaError,
     SettingsError,
@@ -60,7 +61,7 @@ def error_for_code(code: int, text: str):
     """Return the contract's error for a number of the server's, or of a warning."""
     message = f"MySQL: {' '.join(text.split())}" + (f" ({code})" if code else "")
     # Without a number it is the driver's own, of a connection that is gone.
-    kind = _BY_CODE.get(code, SchemaError) if code else UnreachableError
+    kind = _BY_CODE.get(code, ConnectorError) if code else UnreachableError
     if kind is DataError:
         return data_error(message, text)
     if kind is ConflictError:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from decimal import Decimal
 from uuid import UUID
 
 from pymysql.cursors import SSCursor
@@ -88,8 +87,6 @@ def bound(value, field):
     """Return a condition's value as the driver is to write it."""
     if isinstance(value, dt.datetime) and value.tzinfo is not None:
         return value.astimezone(dt.timezone.utc).replace(tzinfo=None)
-    if isinstance(value, Decimal):
-        return format(value, "f")
     if kind_of(field) == "uuid" and not isinstance(value, str):
         value = value if isinstance(value, UUID) else UUID(bytes=bytes(value))
         native = mysql_types.base_of(mysql_types.sql_type_of(field)) == "uuid"

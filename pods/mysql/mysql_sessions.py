@@ -6,9 +6,11 @@ import io
 import re
 import ssl
 from contextlib import suppress
+from decimal import Decimal
 
 import pymysql
 import pymysql.connections
+import pymysql.converters
 
 from pypods.connectors.errors import SettingsError, UnreachableError
 from pypods.connectors.sql.session import Session
@@ -92,6 +94,14 @@ class _Connection(pymysql.connections.Connection):
         return _Connection.context
 
 
+def _exactly(value, _) -> str:
+    """Return a decimal as SQL has it: with an exponent, or in quotes, it is compared as a float."""
+    return format(value, "f")
+
+
+_CONVERSIONS = {**pymysql.converters.conversions, Decimal: _exactly}
+
+
 def connect(settings, *, local_infile: bool):
     """Return a connection of the driver's."""
     options = {"ssl": _tls(settings)}
@@ -111,6 +121,7 @@ def connect(settings, *, local_infile: bool):
         autocommit=True,
         local_infile=local_infile,
         program_name="pypods",
+        conv=_CONVERSIONS,
         **options,
     )
 
@@ -160,7 +171,7 @@ class MysqlSession(Session):
             self.connection.close()
 
     def cut(self, cursor) -> None:
-        """Close the connection in the middle of a result, which the driver would read to its end."""
+        """Close the connection in the middle of a result; the driver would read all of it first."""
         result = getattr(cursor, "_result", None)
         if result is not None:
             result.unbuffered_active = False

@@ -1,17 +1,21 @@
-"""A table put into the place of another one by RENAME TABLE, where nothing hangs on that; else not."""
+"""A table put into the place of another one by RENAME TABLE, where nothing hangs on that."""
 
 from __future__ import annotations
 
 from pypods.connectors.sql.statement import Statement, Value
 
-#: What stays with a table that is renamed, or a new one in its place would not have.
-_TIES = (
+# What stays with a table that is renamed, and a new one in its place would not have.
+_TRIGGERS = (
     "select 1 from information_schema.triggers where event_object_schema = {0} "
-    "and event_object_table = {1}",
+    "and event_object_table = {1}"
+)
+_FOREIGN_KEYS = (
     "select 1 from information_schema.table_constraints where table_schema = {0} "
-    "and table_name = {1} and constraint_type = 'FOREIGN KEY'",
+    "and table_name = {1} and constraint_type = 'FOREIGN KEY'"
+)
+_VERSIONS = (
     "select 1 from information_schema.tables where table_schema = {0} and table_name = {1} "
-    "and table_type <> 'BASE TABLE'",
+    "and table_type <> 'BASE TABLE'"
 )
 _REFERENCES = (
     "select 1 from information_schema.key_column_usage where referenced_table_schema = {0} "
@@ -45,7 +49,7 @@ def is_referred_to(session, parts) -> bool:
 
 def can_swap(session, staging, target, plan) -> bool:
     """Whether the staging table, made like the target once, is still so and can take its place."""
-    ties = (*_TIES, _REFERENCES)
+    ties = (_TRIGGERS, _FOREIGN_KEYS, _VERSIONS, _REFERENCES)
     if any(session.rows(of_table(text + " limit 1", target)) for text in ties):
         return False
     # What the staging table got when it was made, the target would get first.

@@ -25,7 +25,8 @@ _SIMPLE = {
     "time": "time(us)", "datetime": "timestamp(us)", "timestamp": "timestamp(us, UTC)",
     "year": "int16", "json": "json", "uuid": "uuid",
     **dict.fromkeys(("char", "varchar", "tinytext", "text", "mediumtext", "longtext"), "utf8"),
-    **dict.fromkeys(("binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob"), "binary"),
+    **dict.fromkeys(("binary", "varbinary", "tinyblob", "blob"), "binary"),
+    **dict.fromkeys(("mediumblob", "longblob"), "binary"),
 }  # fmt: skip
 GEOMETRIES = ("geometry", "point", "linestring", "polygon", "multipoint", "multilinestring",
               "multipolygon", "geometrycollection", "geomcollection")  # fmt: skip

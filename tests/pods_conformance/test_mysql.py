@@ -12,6 +12,7 @@ import pytest
 from pypods import PodCallError
 from pypods.conformance import Scratch, list_checks, run_check
 from pypods.conformance.subject import Subject
+from pypods.integrator import Integration, Integrator, Operation, Source, Target
 
 SECRET = "swordfish of the conformance suite"
 UNCLAIMED = {"snapshot": "not offered"}
@@ -170,11 +171,10 @@ def test_a_value_that_does_not_fit_is_an_error_with_its_place(
     table = pa.table({"c": values})
     if table["c"].type == pa.int64():
         table = table.cast(pa.schema([("c", pa.int32())]))
+    pod.prepare(place, "t", table.schema, mode="append", run="r", drift="discard")
+    way = {**place, "local_infile": local_infile}
     with pytest.raises(PodCallError, match=words) as caught:
-        pod.prepare(place, "t", table.schema, mode="append", run="r", drift="discard")
-        pod.write(
-            {**place, "local_infile": local_infile}, "t", iter(table.to_batches()), run="r"
-        )  # fmt: skip
+        pod.write(way, "t", iter(table.to_batches()), run="r")
     assert caught.value.type_name.endswith(".DataError")
     if not type_.startswith("int"):  # Of these the server says not always in which row.
         assert caught.value.position == len(values) - 1
@@ -250,6 +250,46 @@ def test_partitions_are_ranges_of_the_key(pod, place, type_, key, parts):
     assert all(0 < len(part) <= 500 / parts * 1.1 for part in got)
 
 
+def test_decimals_are_compared_with_all_their_digits(pod, place):
+    digits = "12345678901234567890123456789012345.00000000"
+    one, other = Decimal(digits + "01"), Decimal(digits + "02")
+    execute(pod, place, "create table t (c decimal(65,10))", f"insert into t values ({one})")
+    assert read(pod, place, where=[["c", "=", one]]) == [{"c": one}]
+    assert read(pod, place, where=[["c", "=", str(one)]]) == [{"c": one}]
+    assert read(pod, place, where=[["c", "=", other]]) == []
+    assert read(pod, place, where=[["c", "<", Decimal("1e-10")]]) == []
+
+
+def test_parts_of_a_table_are_moved_side_by_side(load_connector, pod, place, tmp_path):
+    execute(pod, place, "create table t (id bigint unsigned primary key, b varchar(50))")
+    numbers = pa.array([n * 1000000007 for n in range(9000)], pa.uint64())
+    table = pa.table({"id": numbers, "b": ["ü" * (n % 50) for n in range(9000)]})
+    pod.write_all(place, "t", iter(table.to_batches()))
+    operation = Operation(
+        name="parts",
+        integrations=[
+            Integration(
+                name="rows",
+                source=Source(connector="mysql", connection=place, stream="t"),
+                target=Target(connector="mysql", connection=place, stream="there"),
+                mode="upsert",
+                key=["id"],
+                process_count=3,
+                batch_rows=500,
+            )
+        ],
+    )
+    folder = load_connector("mysql").folder.path.parent
+    integrator = Integrator(pods_directory=folder, history=tmp_path / "history.db")
+    try:
+        (report,) = integrator.integrate(operation, verify=True).integrations
+    finally:
+        integrator.history.close()
+    assert report.rows_written == 9000
+    assert report.verification.equal
+    assert ask(pod, place, "select count(*) as n from t join there using (id, b)") == [(9000,)]
+
+
 def test_a_table_without_transactions_is_refused(pod, place):
     execute(pod, place, "create table t (a int) engine=MyISAM")
     with pytest.raises(PodCallError, match="MyISAM, which has no transactions"):
@@ -257,8 +297,8 @@ def test_a_table_without_transactions_is_refused(pod, place):
 
 
 def test_a_column_is_widened_and_stays_what_else_it_is(pod, place):
-    execute(pod, place, "create table t (id int not null auto_increment primary key comment 'it''s', "
-                        "n smallint not null default 7)")  # fmt: skip
+    number = "id int not null auto_increment primary key comment 'it''s'"
+    execute(pod, place, f"create table t ({number}, n smallint not null default 7)")
     table = pa.table({"id": pa.array([2**40], pa.int64()), "n": pa.array([70_000], pa.int32())})
     pod.write_all(place, "t", iter(table.to_batches()))
     execute(pod, place, "insert into t values ()")
@@ -291,37 +331,50 @@ def replace(pod, place):
 def test_a_replace_swaps_the_table_and_keeps_what_it_had(pod, place):
     execute(
         pod, place,
-        "create table t (a int primary key, b varchar(9) default 'd' check (b <> ''), key by_b (b)) "
-        "comment 'mine' collate latin1_german1_ci",
+        "create table t (a int primary key, b varchar(9) default 'd' check (b <> ''), "
+        "key by_b (b)) comment 'mine' collate latin1_german1_ci",
         "create view v as select a, b from t", "insert into t values (1, 'old')",
     )  # fmt: skip
-    shown = "show create table t"
-    before = pod.execute(place, shown)
+    here = "where table_schema = database() and table_name = 't'"
+    said = [
+        f"select create_time as c from information_schema.tables {here}",
+        f"select table_comment as c, table_collation as d from information_schema.tables {here}",
+        "select column_name as c, column_type as d, column_default as e, collation_name as f "
+        f"from information_schema.columns {here}",
+        f"select index_name as c, column_name as d from information_schema.statistics {here}",
+    ]
+    before = [ask(pod, place, query) for query in said]
+    assert [len(rows) for rows in before] == [1, 1, 2, 2]
+    assert before[1] == [("mine", "latin1_german1_ci")]
     replace(pod, place)
-    assert pod.execute(place, shown) == before
+    assert [ask(pod, place, query) for query in said][1:] == before[1:]
     assert ask(pod, place, "select a, b from v") == [(2, "new")]
     with pytest.raises(PodCallError, match="CONSTRAINT"):
         execute(pod, place, "insert into t values (3, '')")
     assert tables(pod, place) == set()
 
 
+TRIGGER = """select trigger_name as c from information_schema.triggers
+    where event_object_table = 't' and trigger_schema = database()"""
+REFERENCE = """select constraint_name as c from information_schema.key_column_usage
+    where referenced_table_name = 't' and table_schema = database()"""
+
+
 @pytest.mark.parametrize(
-    ("tie", "still"),
+    ("tie", "still", "row"),
     [
         ("create trigger g before insert on t for each row set new.b = concat(new.b, '!')",
-         "select trigger_name as c from information_schema.triggers "
-         "where event_object_table = 't' and trigger_schema = database()"),
+         TRIGGER, {"a": 2, "b": "new!"}),
         ("create table child (a int references t (a) on delete cascade)",
-         "select constraint_name as c from information_schema.key_column_usage "
-         "where referenced_table_name = 't' and table_schema = database()"),
+         REFERENCE, {"a": 2, "b": "new"}),
     ],
 )  # fmt: skip
-def test_a_table_that_others_depend_on_stays_the_same_one(pod, place, tie, still):
+def test_a_table_that_others_depend_on_stays_the_same_one(pod, place, tie, still, row):
     execute(pod, place, "create table t (a int primary key, b varchar(9))",
             "insert into t values (1, 'old')", tie)  # fmt: skip
     replace(pod, place)
     assert len(ask(pod, place, still)) == 1
-    assert [row["a"] for row in read(pod, place)] == [2]
+    assert read(pod, place) == [row]
     assert tables(pod, place) == set()
 
 

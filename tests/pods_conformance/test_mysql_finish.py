@@ -63,6 +63,7 @@ __all__.append("cut_after")
 '''
 OLD = [(1, "old", None), (2, "old", None)]
 ROWS = pa.table({"a": pa.array([2, 3], pa.int32()), "b": ["new", "new"], "c": [20, 30]})
+IN_PLACE = "create table t (a int primary key, b varchar(9), foreign key (a) references parent (a))"
 CASES = {
     "a new table": ("append", "", [(2, "new", 20), (3, "new", 30)]),
     "append": ("append", "create table t (a int, b varchar(9))",
@@ -71,9 +72,7 @@ CASES = {
                [OLD[0], (2, "new", 20), (3, "new", 30)]),
     "a swap": ("replace", "create table t (a int primary key, b varchar(9))",
                [(2, "new", 20), (3, "new", 30)]),
-    "a replace in place": (
-        "replace", "create table t (a int primary key, b varchar(9), "
-        "foreign key (a) references parent (a))", [(2, "new", 20), (3, "new", 30)]),
+    "a replace in place": ("replace", IN_PLACE, [(2, "new", 20), (3, "new", 30)]),
 }  # fmt: skip
 
 
@@ -152,7 +151,7 @@ def assert_it_goes_on(pod, place, case, ask, cursor):
     ("case", "how"), [*((case, "cut") for case in CASES), ("append", "fail"), ("a swap", "fail")]
 )
 def test_an_end_that_is_cut_off_anywhere_is_all_or_nothing(cutting, mariadb_place, case, how):
-    place, seen, statements = mariadb_place, [], 0
+    place, seen, errors, statements = mariadb_place, [], [], 0
     while True:
         run = f"{case} {how} {statements}"
         ask = begin(cutting, place, case, run)
@@ -160,12 +159,13 @@ def test_an_end_that_is_cut_off_anywhere_is_all_or_nothing(cutting, mariadb_plac
         try:
             cutting.finish(place, "t", run=run, cursor=statements, rows=2)
         except PodCallError as error:
-            assert "cut off" in str(error)
+            errors.append(str(error))
         else:
             cutting.cut_after(None, how)
             break
         seen.append(assert_it_goes_on(cutting, place, case, ask, statements))
         statements += 1
+    assert all("cut off" in error for error in errors)
     # From one step on it is done, and before it is not.
     assert seen == sorted(seen)
     assert (seen[0], seen[-1]) == (False, True)
@@ -201,18 +201,18 @@ def test_the_state_is_told_rightly_before_anybody_prepares_again(cutting, mariad
 def test_nobody_writes_for_a_run_whose_end_was_begun(cutting, mariadb_place):
     place = mariadb_place
     begin(cutting, place, "append", "r")
-    statements, seen = 0, ""
-    while "being finished" not in seen:
+    statements, told = 0, []
+    while not any("being finished" in each for each in told):
+        assert statements < 20
         cutting.cut_after(statements, "cut")
         with pytest.raises(PodCallError, match="cut off"):
             cutting.finish(place, "t", run="r", cursor=None, rows=2)
         try:
             cutting.write(place, "t", iter([]), run="r")
         except PodCallError as error:
-            seen = str(error)
-            assert error.type_name.endswith(".ConflictError")
+            told.append(f"{error.type_name} {error}")
         statements += 1
-        assert statements < 20
+    assert all(each.startswith("pypods.connectors.errors.ConflictError") for each in told)
     assert rows_of(cutting, place) == OLD
 
 

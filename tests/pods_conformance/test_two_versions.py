@@ -1,4 +1,4 @@
-"""Two versions of one connector's driver in one operation: psycopg2 2.8.6 on Python 3.8, and now's."""
+"""Two versions of a driver in one operation: psycopg2 2.8.6 on Python 3.8, and the current one."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ CHECKS = ["types", "schema_is_stable", "where", "after", "snapshot", "query", "r
 
 @pytest.fixture(scope="module")
 def pods(load_connector, find_python, tmp_path_factory):
-    """Return a pods directory with the connector as it is, and a copy of it as the README makes it."""
+    """Return a pods directory with the connector, and a copy of it as the README makes it."""
     find_python("3.8")
     folder = load_connector("postgresql").folder.path.parent
     done = subprocess.run(
@@ -118,7 +118,9 @@ def test_rows_move_from_one_version_to_the_other(
     # The server, asked for itself.
     differing = " or ".join(f"h.{name}::text is distinct from t.{name}::text" for name in COLUMNS
                             if name not in ("free", "fixed"))  # fmt: skip
-    query = f"select h.id from {schema}.here h full join {schema}.there t using (id) where {differing}"
+    query = (
+        f"select h.id from {schema}.here h full join {schema}.there t using (id) where {differing}"
+    )
     assert list(pod.read(connection, "", query=query)) == []
     old = PodLoader("pg_old", pods_directory=pods)
     with old as copy:

@@ -12,13 +12,17 @@ if TYPE_CHECKING:
 __all__ = ["batches_from_texts"]
 
 
+def _never(_: Any) -> bool:
+    return False
+
+
 def batches_from_texts(
     fetch: Callable[[int], Any],
     schema: Any,
     prepare: Callable[[Any, Any], Any],
     *,
     batch_rows: int,
-    has_bytes: Callable[[Any], bool] = lambda field: False,
+    has_bytes: Callable[[Any], bool] = _never,
 ) -> Iterator[Any]:
     """Yield batches from a cursor's ``fetchmany``, until it returns nothing.
 
