@@ -339,12 +339,12 @@ def test_a_replace_swaps_the_table_and_keeps_what_it_had(pod, place):
     said = [
         f"select create_time as c from information_schema.tables {here}",
         f"select table_comment as c, table_collation as d from information_schema.tables {here}",
-        "select column_name as c, column_type as d, column_default as e, collation_name as f "
-        f"from information_schema.columns {here}",
+        f"select column_name as c, column_type as d from information_schema.columns {here}",
+        f"select column_default as e, collation_name as f from information_schema.columns {here}",
         f"select index_name as c, column_name as d from information_schema.statistics {here}",
     ]
     before = [ask(pod, place, query) for query in said]
-    assert [len(rows) for rows in before] == [1, 1, 2, 2]
+    assert [len(rows) for rows in before] == [1, 1, 2, 2, 2]
     assert before[1] == [("mine", "latin1_german1_ci")]
     replace(pod, place)
     assert [ask(pod, place, query) for query in said][1:] == before[1:]

@@ -59,7 +59,6 @@ def _committed(self):
 
 
 MysqlSession.execute, MysqlSession.commit = _counted, _committed
-__all__.append("cut_after")
 '''
 OLD = [(1, "old", None), (2, "old", None)]
 ROWS = pa.table({"a": pa.array([2, 3], pa.int32()), "b": ["new", "new"], "c": [20, 30]})

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from contextlib import contextmanager, suppress
 
-from pypods.connectors.errors import ConflictError
 from pypods.connectors.sql.ledger import FINISHED, MOVED, STAGING
 from pypods.connectors.sql.staging import Staging, finished
 
@@ -41,7 +40,7 @@ class JournaledStaging(Staging):
     def finish(self, *, run: str, cursor: Any, rows: Any) -> dict[str, Any]:
         """Move everything into the target and note it; all of it or nothing, whatever is killed."""
         if not self.ledger.exists():
-            self._find(run)
+            self.open_run(run)
         with self._alone():
             with self.transaction():
                 found = self._take_over(run)
@@ -93,11 +92,8 @@ class JournaledStaging(Staging):
             with self.transaction():
                 self.ledger.next_attempt(run)
                 found = self.ledger.find(run)
-                if found is not None and found.finished:
-                    raise ConflictError(
-                        f"run {run!r} of {self.shown} is finished: its rows are in the target"
-                    )
                 if found is not None:
+                    self.refuse_finished(found)
                     self.letters.forget(run)
                     self.ledger.forget_run(run)
             # Also that of a run whose preparing was killed.

@@ -111,10 +111,8 @@ class Ledger:
         }
         parts_sql = [f"{database.quote(name)} {types[kind]}" for name, kind in columns.items()]
         parts_sql.append(f"primary key ({', '.join(map(database.quote, key))})")
-        return (
-            f"create table if not exists {database.table(parts)} ({', '.join(parts_sql)})"
-            + database.table_options(self.session)
-        )
+        made = f"create table if not exists {database.table(parts)} ({', '.join(parts_sql)})"
+        return f"{made}{database.table_options(self.session)}"
 
     # --- runs ----------------------------------------------------------------------------------
 
