@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
+
 import psycopg
 from psycopg.conninfo import make_conninfo
 
@@ -13,6 +15,8 @@ from .postgresql_database import PostgresqlDatabase, error_for
 from .postgresql_sessions import PostgresqlSession
 from .postgresql_settings import libpq_parameters
 
+#: A ModuleNotFoundError where it is not installed, which is only imported when rows move.
+_ADBC_VERSION = version("adbc-driver-postgresql")
 _COUNTED = ("update", "insert", "delete")
 
 
@@ -87,10 +91,7 @@ class PsycopgDatabase(PostgresqlDatabase):
 
     def driver(self) -> str:
         """Return the drivers and their versions."""
-        from importlib.metadata import version
-
-        adbc = version("adbc-driver-postgresql")
-        return f"psycopg {psycopg.__version__}, adbc-driver-postgresql {adbc}"
+        return f"psycopg {psycopg.__version__}, adbc-driver-postgresql {_ADBC_VERSION}"
 
     def open(self, settings, *, writing: bool = False):
         """Return a session."""

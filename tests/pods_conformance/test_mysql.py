@@ -439,3 +439,13 @@ def test_errors_say_what_they_are(pod, place):
     with pytest.raises(PodCallError, match="tls is one of") as caught:
         pod.check({**place, "tls": "perhaps"})
     assert caught.value.type_name.endswith(".SettingsError")
+
+
+def test_a_connection_that_has_to_be_encrypted_is_or_is_none(pod, place):
+    has_tls = ask(pod, place, "select @@have_ssl as c") == [("YES",)]
+    if has_tls:
+        assert pod.check({**place, "tls": "require"})["server"]
+    else:
+        with pytest.raises(PodCallError, match=r"SSL is required|not encrypted") as caught:
+            pod.check({**place, "tls": "require"})
+        assert caught.value.type_name.endswith(".UnreachableError")
