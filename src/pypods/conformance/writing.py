@@ -207,7 +207,7 @@ def check_refused_rows(subject: Subject) -> None:
     import pyarrow as pa  # type: ignore[import-untyped,unused-ignore]
 
     stream = subject.scratch.new_stream()
-    quoted = ".".join('"' + part.replace('"', '""') + '"' for part in stream)
+    quoted = subject.scratch.in_sql(stream)
     sql = f"create table {quoted} (id bigint not null, n bigint not null)"
     subject.pod.execute(subject.connection, sql)
     numbers = [None if n in (7, 8, 90) else n for n in range(100)]
