@@ -25,4 +25,5 @@ __all__ = [
     # one folder for each family
     "sql",
     "files",
+    "records",
 ]
