@@ -1,0 +1,58 @@
+"""Connectors of stores and queues in their own environments, each built once in a session."""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+import uuid
+from pathlib import Path
+
+import pytest
+
+from pypods.pods import PodLoader
+
+_spec = importlib.util.spec_from_file_location(
+    "files_conftest", Path(__file__).parent.parent / "pods_files" / "conftest.py"
+)
+_files = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(_files)
+
+load_connector = _files.load_connector
+
+
+@pytest.fixture
+def prefix() -> str:
+    """Return what all names of one test begin with."""
+    return f"pypods-test-{uuid.uuid4().hex}"
+
+
+class RedisKeys:
+    """Where the server is, and the prefix of keys that are removed after the test."""
+
+    def __init__(self, place: dict, prefix: str) -> None:
+        self.place = place
+        self.prefix = prefix
+
+
+@pytest.fixture
+def redis_keys(redis, prefix, redis_client):
+    """Return a prefix of keys in the server's database, none of which stays."""
+    place = {"host": redis.host, "port": redis.port, "database": int(redis.database or 0)}
+    if redis.password:
+        place["password"] = redis.password
+    yield RedisKeys(place, prefix)
+    redis_client.remove(place, prefix)
+
+
+@pytest.fixture(scope="session")
+def redis_client(tmp_path_factory):
+    """Return a pod that speaks to Redis as another program does."""
+    with load_server("redis_client", tmp_path_factory) as pod:
+        yield pod
+
+
+def load_server(name, tmp_path_factory):
+    """Return the loader of a pod of the tests."""
+    folder = tmp_path_factory.mktemp("servers")
+    shutil.copytree(Path(__file__).parent / "servers" / name, folder / name)
+    return PodLoader(name, pods_directory=folder)
