@@ -18,7 +18,14 @@ if TYPE_CHECKING:
 
     Result = TypeVar("Result")
 
-__all__ = ["CAPABILITIES", "Connector"]
+__all__ = ["CAPABILITIES", "FUNCTIONS", "Connector"]
+
+#: The contract, in the order in which ``functions`` has it.
+FUNCTIONS = (
+    "describe_connector", "check", "streams", "schema", "partitions", "release_partitions", "read",
+    "count", "checksum", "truncate", "execute", "prepare", "write", "finish", "abandon", "state",
+    "write_all",
+)  # fmt: skip
 
 #: What a connector can do unless it says otherwise: have all its rows read.
 CAPABILITIES: dict[str, Any] = {
@@ -67,6 +74,10 @@ class Connector(ABC):
     verified: Any = True
     #: What the names of runs of ``write_all`` begin with.
     write_all_prefix = "write_all-"
+
+    def functions(self) -> tuple[Callable[..., Any], ...]:
+        """Return the functions of the contract, for ``pod.py`` to bind and so to offer."""
+        return tuple(getattr(self, name) for name in FUNCTIONS)
 
     # --- getting at the system -----------------------------------------------------------------
 
