@@ -56,3 +56,18 @@ def load_server(name, tmp_path_factory):
     folder = tmp_path_factory.mktemp("servers")
     shutil.copytree(Path(__file__).parent / "servers" / name, folder / name)
     return PodLoader(name, pods_directory=folder)
+
+
+@pytest.fixture(scope="session")
+def kafka(tmp_path_factory):
+    """Return librdkafka's mock cluster, in a pod of its own, with ``place``."""
+    with load_server("kafka", tmp_path_factory) as pod:
+        yield KafkaCluster(pod, {"servers": pod.start(), "timeout": 10})
+
+
+class KafkaCluster:
+    """The pod that has the cluster, and where it is."""
+
+    def __init__(self, pod, place) -> None:
+        self.pod = pod
+        self.place = place

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from abc import ABC, abstractmethod
 
 from pypods.connectors.batches import BATCH_ROWS
@@ -429,5 +430,7 @@ class Connector(ABC):
             written = self.write(connection, stream, batches, run=run)
             return self.finish(connection, stream, run=run, rows=written["rows"])
         except BaseException:
-            self.abandon(connection, stream, run=run)
+            # What failed first is what is told.
+            with contextlib.suppress(ConnectorError):
+                self.abandon(connection, stream, run=run)
             raise

@@ -112,7 +112,7 @@ class FileStaging(FileFinish):
             raise SettingsError(f"bad_rows is fail or collect, not {bad_rows!r}")
         found = self._find(run)
         self.ledger.take_over(found, attempt)
-        writer = PartWriter(self.ledger, found, part)
+        writer = self.part_writer(found, part)
         letters = BadRowsFiles(self.store, self.stream, run)
         key = found.key if found.mode in KEYED_MODES else ()
         seen = writer.done["rows"] + writer.done["bad"]
@@ -137,6 +137,10 @@ class FileStaging(FileFinish):
                 committed(*counts)
         writer.check()
         return dict(total, position=values)
+
+    def part_writer(self, found: Any, part: str) -> PartWriter:
+        """Return what stages batches of a part."""
+        return PartWriter(self.ledger, found, part)
 
     def _split(
         self, batch: Any, schema: Any, key: Any, *, first_row: int, collects: bool

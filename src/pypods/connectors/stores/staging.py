@@ -59,10 +59,12 @@ class StoreStaging(FileStaging):
     def plan(self, given: Any, *, mode: str, drift: str, exists: Any) -> tuple[Any, Any]:
         """Return the columns that are there, None without any, and how rows get into them."""
         there = self.format.written_schema(self.session, self.settings, self.stream)
-        if there is None and exists is True:
-            raise StreamNotFoundError(f"there is no {self.shown}, and there has to be one")
-        if there is not None and exists is False:
-            raise ConflictError(f"there is {self.shown} already, and there must be none")
+        if exists is not None:
+            is_there = self.format.describe(self.session, self.settings, self.stream) is not None
+            if exists and not is_there:
+                raise StreamNotFoundError(f"there is no {self.shown}, and there has to be one")
+            if is_there and not exists:
+                raise ConflictError(f"there is {self.shown} already, and there must be none")
         target = None
         if there is not None and not (mode == "replace" and drift == "evolve"):
             target = Target(there)

@@ -205,7 +205,7 @@ class StoreConnector(Connector):
     def written_schema(self, session: Any, settings: dict[str, Any], stream: StoreStream) -> Any:
         """Return the columns that a stream has for rows that are to be written, or None.
 
-        None where it is not there.
+        None where it is not there, or nobody knows of any.
         """
         found = self.describe(session, settings, stream)
         return None if found is None else found.schema
