@@ -71,3 +71,27 @@ class KafkaCluster:
     def __init__(self, pod, place) -> None:
         self.pod = pod
         self.place = place
+
+
+@pytest.fixture(scope="session")
+def mongodb_pod(tmp_path_factory):
+    """Return the pod with what speaks MongoDB's protocol, and its port."""
+    with load_server("mongodb", tmp_path_factory) as pod:
+        yield pod, pod.start()
+
+
+class MongodbStandIn:
+    """The pod that stands in for the server, and a database of its own there."""
+
+    def __init__(self, pod, place) -> None:
+        self.pod = pod
+        self.place = place
+
+
+@pytest.fixture
+def mongodb(mongodb_pod, prefix):
+    """Return a database of the stand-in, which is removed after the test."""
+    pod, port = mongodb_pod
+    place = {"host": "127.0.0.1", "port": port, "database": prefix, "timeout": 20}
+    yield MongodbStandIn(pod, place)
+    pod.drop(prefix)

@@ -114,7 +114,10 @@ def _write_with(subject: Subject, text: str) -> None:
     import pyarrow as pa  # type: ignore[import-untyped,unused-ignore]
 
     other = subject.scratch.new_stream("written with odd texts")
-    table = pa.table({"text": [text], text[:40]: [text]})
+    name = text[:40]
+    for each in subject.capabilities.get("refused_in_names") or []:
+        name = name.replace(each, "")
+    table = pa.table({"text": [text], name: [text]})
     mode = subject.capabilities["write"][0]
     if subject.is_there(other):
         mode = "replace" if subject.offers("write:replace") else mode

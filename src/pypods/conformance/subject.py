@@ -79,7 +79,9 @@ class Subject:
         Where no mode is said, it replaces what is there, or does what else the connector does.
         """
         run = self.new_run()
-        mode = mode or ("replace" if self.offers("write:replace") else self.capabilities["write"][0])
+        mode = mode or (
+            "replace" if self.offers("write:replace") else self.capabilities["write"][0]
+        )
         self.prepare(stream, table.schema, mode=mode, key=key, run=run, **options)
         written = self.pod.write(self.connection, stream, iter(table.to_batches()), run=run)
         finished: dict[str, Any] = self.pod.finish(
