@@ -25,10 +25,11 @@ from pypods.connectors.errors import (
 from pypods.connectors.names import check_columns
 from pypods.connectors.records.json_writing import records_of_batch
 from pypods.connectors.settings import Settings, setting
-from pypods.connectors.stores.described import Described, StoreStream, declared_fields, one_name
+from pypods.connectors.stores.described import Described, StoreStream, one_name
 from pypods.connectors.stores.notes import noted_schema
 from pypods.connectors.stores.staging import StoreSource
 from pypods.connectors.stores.store_connector import StoreConnector
+from pypods.connectors.types import declared_fields
 
 from . import kafka_reading
 from .kafka_columns import FORMATS, JSON, Columns
@@ -184,7 +185,7 @@ class KafkaConnector(StoreConnector):
         if settings["format"] != JSON:
             return pa.schema(Columns(settings).value_fields())
         if declared:
-            return pa.schema(declared)
+            return pa.schema([*declared.values()])
         return noted_schema(KafkaLedger(session.notes, stream.name))
 
     def describe(self, session, settings, stream):

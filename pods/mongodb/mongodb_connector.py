@@ -22,10 +22,10 @@ from pypods.connectors.errors import (
 from pypods.connectors.files.ledger import FileLedger
 from pypods.connectors.names import only_columns
 from pypods.connectors.settings import Settings, setting
-from pypods.connectors.stores.described import Described, StoreStream, declared_fields, one_name
+from pypods.connectors.stores.described import Described, StoreStream, one_name
 from pypods.connectors.stores.notes import noted_schema
 from pypods.connectors.stores.store_connector import StoreConnector
-from pypods.connectors.types import UINT64_DIGITS, with_kind
+from pypods.connectors.types import UINT64_DIGITS, declared_fields, with_kind
 
 from . import mongodb_query, mongodb_writing
 from .mongodb_notes import COLLECTION, MongodbNotes
@@ -149,7 +149,7 @@ class MongodbConnector(StoreConnector):
             return None
         declared = declared_fields(settings["columns"])
         if declared:
-            return pa.schema(declared)
+            return pa.schema([*declared.values()])
         noted = noted_schema(FileLedger(session.notes, stream.name))
         if noted is not None:
             return noted

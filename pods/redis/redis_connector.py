@@ -20,9 +20,10 @@ from pypods.connectors.errors import (
 )
 from pypods.connectors.files.ledger import FileLedger
 from pypods.connectors.settings import Settings, setting
-from pypods.connectors.stores.described import Described, StoreStream, declared_fields, one_name
+from pypods.connectors.stores.described import Described, StoreStream, one_name
 from pypods.connectors.stores.notes import noted_schema
 from pypods.connectors.stores.store_connector import StoreConnector
+from pypods.connectors.types import declared_fields
 
 from . import redis_reading, redis_writing
 from .redis_notes import OURS, RedisNotes
@@ -138,7 +139,7 @@ class RedisConnector(StoreConnector):
         if noted is None and not redis_reading.is_there(session.client, stream, HASHES):
             return None
         if declared:
-            return pa.schema(declared)
+            return pa.schema([*declared.values()])
         if noted is not None:
             return noted
         names = redis_reading.field_names(session.client, stream, HASHES)

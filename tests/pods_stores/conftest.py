@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import shutil
 import uuid
 from pathlib import Path
@@ -10,14 +9,6 @@ from pathlib import Path
 import pytest
 
 from pypods.pods import PodLoader
-
-_spec = importlib.util.spec_from_file_location(
-    "files_conftest", Path(__file__).parent.parent / "pods_files" / "conftest.py"
-)
-_files = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(_files)
-
-load_connector = _files.load_connector
 
 
 @pytest.fixture

@@ -136,7 +136,8 @@ def test_documents_have_values_of_bson(pod, mongodb):
     kinds = {b"pypods.type": b"json"}
     schema = pa.schema(
         [pa.field("_id", pa.int64()), pa.field("d", pa.decimal128(5, 2)),
-         pa.field("day", pa.date32()), pa.field("doc", pa.utf8(), metadata=kinds), pa.field("list", pa.list_(pa.int64()))]
+         pa.field("day", pa.date32()), pa.field("doc", pa.utf8(), metadata=kinds),
+         pa.field("list", pa.list_(pa.int64()))]
     )  # fmt: skip
     row = {"_id": 1, "d": Decimal("1.10"), "day": WHEN.date(), "doc": '{"a": 1.5}', "list": [1]}
     pod.write_all(mongodb.place, "c", pa.Table.from_pylist([row], schema=schema))

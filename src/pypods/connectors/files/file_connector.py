@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from pypods.connectors.bad_rows import BAD_ROWS_SUFFIX
 from pypods.connectors.batches import limited
 from pypods.connectors.checksum import checksum_of
 from pypods.connectors.errors import SettingsError
 from pypods.connectors.files.access import FileAccess
-from pypods.connectors.files.streams import BAD_ROWS_SUFFIX, has_suffix
+from pypods.connectors.files.streams import has_suffix
 from pypods.connectors.names import check_columns, only_columns, with_names
 from pypods.connectors.row_filter import RowFilter
 from pypods.connectors.sorting import sorted_batches

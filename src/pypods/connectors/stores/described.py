@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from pypods.connectors.errors import SettingsError
-from pypods.connectors.types import field_from_text
 
 TYPE_CHECKING = False  # As typing has it, without importing typing into every worker.
 if TYPE_CHECKING:
     from typing import Any
 
-__all__ = ["Asked", "Described", "StoreStream", "declared_fields", "one_name"]
-
-NOT_NULL = " not null"
+__all__ = ["Asked", "Described", "StoreStream", "one_name"]
 
 
 class StoreStream:
@@ -57,18 +54,3 @@ def one_name(stream: Any, what: str) -> str:
     if len(parts) != 1 or not isinstance(parts[0], str) or not parts[0] or "\0" in parts[0]:
         raise SettingsError(f"a stream is the name of {what}, not {stream!r}")
     return parts[0]
-
-
-def declared_fields(columns: Any) -> list[Any]:
-    """Return the fields that ``{name: type}`` declares, as ``{"id": "int64 not null"}``.
-
-    Raises SettingsError and SchemaError.
-    """
-    fields = []
-    for name, text in (columns or {}).items():
-        if not isinstance(text, str):
-            raise SettingsError(f"the type of column {name!r} is text, as int64, not {text!r}")
-        required = text.lower().endswith(NOT_NULL)
-        text = text[: -len(NOT_NULL)] if required else text
-        fields.append(field_from_text(name, text, not required))
-    return fields

@@ -8,7 +8,7 @@ crash among them leaves the rest to whoever prepares, finishes or abandons the s
 from __future__ import annotations
 
 from pypods.connectors.drift import plan_columns
-from pypods.connectors.errors import ConflictError, DataError, SettingsError, StreamNotFoundError
+from pypods.connectors.errors import ConflictError, DataError, StreamNotFoundError
 from pypods.connectors.files.builder import fill_batch, whole_schema
 from pypods.connectors.files.finish import Target
 from pypods.connectors.files.ledger import FINISHED
@@ -36,6 +36,10 @@ class StoreSource:
 class StoreStaging(FileStaging):
     """The steps of writing one stream."""
 
+    def __init__(self, source: Any) -> None:
+        super().__init__(source)
+        self.modes = source.format.modes(source.stream)
+
     @property
     def session(self) -> Any:
         """What the system is spoken to through."""
@@ -46,15 +50,6 @@ class StoreStaging(FileStaging):
         """The connection's settings."""
         settings: dict[str, Any] = self.source.settings
         return settings
-
-    def _check(self, schema: Any, *, mode: str, key: Any, run: Any) -> list[str]:
-        offered = self.format.modes(self.stream)
-        if mode not in offered:
-            raise SettingsError(
-                f"a {self.stream.kind} of {self.format.title} is written in the modes "
-                f"{', '.join(offered)}, not {mode!r}"
-            )
-        return super()._check(schema, mode=mode, key=key, run=run)
 
     def plan(self, given: Any, *, mode: str, drift: str, exists: Any) -> tuple[Any, Any]:
         """Return the columns that are there, None without any, and how rows get into them."""

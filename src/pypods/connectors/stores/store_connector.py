@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from abc import abstractmethod
 
+from pypods.connectors.bad_rows import BAD_ROWS_SUFFIX
 from pypods.connectors.batches import limited
 from pypods.connectors.connector import Connector
 from pypods.connectors.errors import SettingsError, StreamNotFoundError
 from pypods.connectors.files.bad_rows import BadRowsFormat, bad_rows_stream
 from pypods.connectors.files.ledger import FOLDER
-from pypods.connectors.files.streams import BAD_ROWS_SUFFIX
 from pypods.connectors.names import check_columns, only_columns, rename_columns
 from pypods.connectors.row_filter import RowFilter
 from pypods.connectors.sorting import sorted_batches

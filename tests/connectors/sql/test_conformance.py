@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 from typing import Any
 
 import pytest
+from in_process import InProcess
 
 from pypods.conformance import Outcome, Scratch, as_table, list_checks, run_check
 from pypods.conformance.subject import Subject
 from pypods.connectors.connector import FUNCTIONS
 from pypods.pods.pod_source import read_source
 from pypods.pods.shipped import list_shipped_pods
-
-_spec = importlib.util.spec_from_file_location(
-    "in_process", Path(__file__).with_name("in_process.py")
-)
-assert _spec is not None
-assert _spec.loader is not None
-in_process = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(in_process)
 
 # Of a process of its own.
 CHECKS = [name for name in list_checks() if name != "kill"]
@@ -29,7 +21,7 @@ CHECKS = [name for name in list_checks() if name != "kill"]
 def run(connector: Any, place: dict[str, Any], name: str, **others: Any) -> Outcome:
     unreachable = {"database": str(Path(place["database"]).parent / "none" / "x.db")}
     scratch = Scratch(connection=place, unreachable=unreachable)
-    return run_check(Subject(in_process.InProcess(connector, **others), scratch), name)
+    return run_check(Subject(InProcess(connector, **others), scratch), name)
 
 
 @pytest.mark.parametrize("name", CHECKS)
