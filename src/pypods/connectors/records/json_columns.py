@@ -26,7 +26,7 @@ TYPE_CHECKING = False  # As typing has it, without importing typing into every w
 if TYPE_CHECKING:
     from typing import Any, Callable
 
-__all__ = ["batch_of_records", "column_from_json"]
+__all__ = ["batch_of_records", "column_from_json", "without_further_zeros"]
 
 #: Digits that every float's shortest text has at most.
 _FLOAT_DIGITS = 17
@@ -111,8 +111,13 @@ def column_from_json(
         return column_of(_each(values, field, first_row, _decimal), field, first_row=first_row)
     texts = _each(values, field, first_row, _text)
     if is_.is_timestamp(type_) or is_.is_time(type_):
-        texts = [each and _FURTHER_ZEROS.sub(r"\1", each) for each in texts]
+        texts = without_further_zeros(texts)
     return array_from_text(column_of(texts, _texts()), field, first_row=first_row)
+
+
+def without_further_zeros(texts: list[Any]) -> list[Any]:
+    """Return texts of times without zeros after their microseconds."""
+    return [each and _FURTHER_ZEROS.sub(r"\1", each) for each in texts]
 
 
 def _texts() -> Any:

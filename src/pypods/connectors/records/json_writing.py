@@ -44,11 +44,9 @@ def _values(array: Any, field: Any, decimals_as_text: bool) -> list[Any]:
         return [_document(text, at, array, field) for at, text in enumerate(array.to_pylist())]
     if is_.is_floating(type_):
         return _finite(array, field)
-    if is_.is_string(type_) or is_.is_boolean(type_) or is_.is_integer(type_):
+    is_plain = is_.is_string(type_) or is_.is_boolean(type_) or is_.is_integer(type_)
+    if is_plain or (is_.is_decimal(type_) and not decimals_as_text):
         values: list[Any] = array.to_pylist()
-        return values
-    if is_.is_decimal(type_) and not decimals_as_text:
-        values = array.to_pylist()
         return values
     texts: list[Any] = text_from_array(array, field).to_pylist()
     if is_.is_nested(type_):
