@@ -92,7 +92,7 @@ class Reading:
             elif name == names.partition and operator == "=":
                 # Whatever is in the others is not asked for.
                 starts.update({e: end for e, (_, end) in spans.items() if e != value.as_py()})
-        order, after = self.asked.order, chosen.after
+        order, after = self.asked.order, self.asked.after
         if after is not None and after[0].is_valid:
             if order[:1] == [names.offsets]:
                 starts.update(self._vector(after[0].as_py(), spans))

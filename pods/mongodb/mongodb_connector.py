@@ -181,7 +181,7 @@ class MongodbConnector(StoreConnector):
         query, sort = {}, None
         # Documents call it otherwise.
         if id_column in ("", ID) or id_column not in asked.chosen.columns:
-            query = mongodb_query.filter_of(asked.chosen)
+            query = mongodb_query.filter_of(asked)
             sort = mongodb_query.sort_of(found.schema, asked.order)
         cursor = session.database[found.stream.name].find(query, sort=sort, batch_size=READ_ROWS)
         if sort is not None:

@@ -33,15 +33,16 @@ def compares_alike(field):
     return is_.is_integer(type_) or is_.is_boolean(type_) or is_.is_timestamp(type_)
 
 
-def filter_of(chosen):
+def filter_of(asked):
     """Return a query that finds at least all rows that are asked for."""
+    chosen = asked.chosen
     parts = [
         part
         for name, operator, value in chosen.conditions
         for part in _condition(chosen.schema.field(name), operator, value)
     ]
-    if chosen.after is not None and chosen.order:
-        parts += _after(chosen)
+    if asked.after is not None:
+        parts += _after(chosen.schema.field(asked.order[0]), asked.after[0])
     return {"$and": parts} if parts else {}
 
 
@@ -80,9 +81,8 @@ def _value(field, scalar):
         return _NONE
 
 
-def _after(chosen):
+def _after(field, value):
     """Return what holds of the rows after one, by the first column alone; or nothing."""
-    field, value = chosen.schema.field(chosen.order[0]), chosen.after[0]
     if not compares_alike(field) or not value.is_valid:
         return []
     value = _value(field, value)

@@ -104,8 +104,8 @@ def read_stream(client, key_column, found, asked):
             for name, operator, value in chosen.conditions
             if name == key_column and operator in (">", ">=", "=")
         ]
-        if chosen.after is not None and order[0] == key_column:
-            texts.append(chosen.after[0].as_py())
+        if asked.after is not None and order[0] == key_column:
+            texts.append(asked.after[0].as_py())
         start = max([start, *filter(None, map(_parsed_id, texts))])
     in_order = not order or (has_id and order[0] == key_column)
     return _stream(client, key_column, found, asked, start), in_order

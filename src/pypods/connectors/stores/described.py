@@ -37,13 +37,14 @@ class Asked:
     """What is asked of a stream: columns of its schema, and what may be left out at once.
 
     ``chosen`` is the RowFilter that every row goes through in any case; ``order`` are the columns
-    that rows are wanted by.
+    that rows are wanted by, ``after`` the scalars that the row before has in them, if there is one.
     """
 
     def __init__(self, columns: list[str], chosen: Any, partition: Any, batch_rows: int) -> None:
         self.columns = columns
         self.chosen = chosen
         self.order: list[str] = chosen.order
+        self.after = None if chosen.after is None else [value for _, value in chosen.after]
         self.partition = partition
         self.batch_rows = batch_rows
 
