@@ -132,6 +132,13 @@ def test_parts_are_the_topics_own_and_stay_as_they_are(pod, kafka, topic):
     assert is_error(caught, "SettingsError")
 
 
+def test_fields_of_json_may_be_called_anything(pod, kafka, topic):
+    names = ["two words", "dot.ted", "dollar$1", 'quo"te', "key", "value", "ünï 漢"]
+    place = {**kafka.place, "metadata": False}
+    pod.write_all(place, topic, pa.table({name: [n] for n, name in enumerate(names)}))
+    assert read(pod, place, topic) == [{name: n for n, name in enumerate(names)}]
+
+
 def test_rows_become_messages(pod, kafka, topic):
     place = {**kafka.place, "key": "id"}
     headers = pa.array(

@@ -19,7 +19,7 @@ from pypods import PodCallError, PodDiedError
 
 WHEN = dt.datetime(2024, 2, 29, 1, 2, 3, 4000)
 NUMBER = uuid.UUID(int=7)
-ROWS, BATCH, KILLS = 600, 100, 4
+ROWS, BATCH, KILLS = 400, 100, 3
 
 
 @pytest.fixture

@@ -139,6 +139,11 @@ def _page(space, found, command):
 
 def _find(database, command):
     collection = database[command["find"]]
+    wanted = (command.get("filter") or {}).get("_id")
+    if isinstance(wanted, dict) and [*wanted] == ["$eq"] and len(command["filter"]) == 1:
+        there = wanted["$eq"] in collection._store
+        found = [collection._store[wanted["$eq"]]] if there else []
+        return _page(f"{database.name}.{collection.name}", found, command)
     cursor = collection.find(command.get("filter") or {}, command.get("projection"))
     if command.get("sort"):
         cursor = cursor.sort(list(command["sort"].items()))
@@ -173,12 +178,27 @@ def _update(database, command):
             name: value["$eq"] if isinstance(value, dict) and [*value] == ["$eq"] else value
             for name, value in each["q"].items()
         }
+        if not is_change and [*query] == ["_id"] and each.get("upsert"):
+            is_there = _put(collection, query["_id"], each["u"])
+            changed += is_there
+            if not is_there:
+                upserted.append({"index": index, "_id": query["_id"]})
+            continue
         result = change(query, each["u"], upsert=each.get("upsert", False))
         changed += result.matched_count
         if result.upserted_id is not None:
             upserted.append({"index": index, "_id": result.upserted_id})
     new = {"upserted": upserted} if upserted else {}
     return {"n": changed + len(upserted), "nModified": changed, **new}
+
+
+def _put(collection, key, document):
+    """Put a document in its place; mongomock would look through all of them for it."""
+    if key not in collection._store:
+        collection.insert_one(document)
+        return False
+    collection._store[key] = document
+    return True
 
 
 def _insert(database, command):
