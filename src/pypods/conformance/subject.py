@@ -78,10 +78,16 @@ class Subject:
         return rows_of(self.read(stream, **options))
 
     def fill(
-        self, stream: Any, table: Any, *, mode: str = "replace", key: Any = (), **options: Any
+        self, stream: Any, table: Any, *, mode: str = "", key: Any = (), **options: Any
     ) -> dict[str, Any]:
-        """Write a table with prepare, write and finish; return what finish said."""
+        """Write a table with prepare, write and finish; return what finish said.
+
+        Where no mode is said, it replaces what is there, or does what else the connector does.
+        """
         run = self.new_run()
+        mode = mode or (
+            "replace" if self.offers("write:replace") else self.capabilities["write"][0]
+        )
         self.prepare(stream, table.schema, mode=mode, key=key, run=run, **options)
         written = self.pod.write(self.connection, stream, iter(table.to_batches()), run=run)
         finished: dict[str, Any] = self.pod.finish(
