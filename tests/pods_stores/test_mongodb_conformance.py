@@ -12,7 +12,7 @@ SECRET = "swordfish of the conformance suite"
 NOT_OFFERED = {"query", "partitions", "snapshot", "refused_rows", "delete_insert"}
 
 
-#: About what all such connectors share; Redis is checked for it. The stand-in is slow, and no proof.
+#: What all such connectors share; Redis is checked for it. The stand-in is slow, and no proof.
 LEFT_OUT = {
     "batches", "bad_rows", "checksum", "closed_early", "injection", "large_rows", "overtaken",
     "parts", "refusals", "state", "wide", "write_all",
