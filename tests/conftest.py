@@ -38,6 +38,9 @@ PYTHONS = ["3.8", "3.9", "3.10", "3.11", "3.12", "3.13"]
 if shutil.which("python3.14"):
     PYTHONS.append("3.14")
 PYTHONS = os.environ.get("PYPODS_TEST_PYTHONS", "").split() or PYTHONS
+OUTER_PYTHONS = sorted({PYTHONS[0], PYTHONS[-1]})
+#: This process's: it need not be on PATH, and has the coverage that a worker is measured with.
+OWN_PYTHON = "of_host"
 
 
 SHIPPED = Path(__file__).resolve().parent.parent / "pods"
@@ -106,19 +109,19 @@ def find_server(kind: str) -> Server:
     return server
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def postgresql() -> Server:
     """Return the PostgreSQL server."""
     return find_server("postgresql")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def mariadb() -> Server:
     """Return the MariaDB server."""
     return find_server("mariadb")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def redis() -> Server:
     """Return the Redis server."""
     return find_server("redis")
@@ -135,6 +138,7 @@ def find_python() -> Callable[[str], Path]:
 
             for found in list_interpreters():
                 paths.setdefault(".".join(map(str, found.version[:2])), Path(found.path))
+            paths[OWN_PYTHON] = Path(sys.executable)
         if version not in paths:
             skip_or_fail(f"no Python {version} here; set PYPODS_TEST_PYTHONS to those there are")
         return paths[version]
@@ -148,11 +152,17 @@ def each_python(request: pytest.FixtureRequest, find_python: Callable[[str], Pat
     return find_python(request.param)
 
 
-@pytest.fixture(
-    scope="session", params=sorted({PYTHONS[0], PYTHONS[-1]}), ids=lambda each: f"python{each}"
-)
+@pytest.fixture(scope="session", params=OUTER_PYTHONS, ids=lambda each: f"python{each}")
 def outer_python(request: pytest.FixtureRequest, find_python: Callable[[str], Path]) -> Path:
     """Run the test with the oldest and with the newest Python a pod may have."""
+    return find_python(request.param)
+
+
+@pytest.fixture(
+    scope="session", params=[*OUTER_PYTHONS, OWN_PYTHON], ids=lambda each: f"python{each}"
+)
+def outer_or_own_python(request: pytest.FixtureRequest, find_python: Callable[[str], Path]) -> Path:
+    """Run the test with those two and with the host's own, which can be measured."""
     return find_python(request.param)
 
 

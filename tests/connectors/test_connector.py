@@ -237,7 +237,7 @@ def test_write_all_abandons_what_failed(shop):
 
 @pytest.mark.parametrize(
     ("wrong", "words"),
-    [({"mode": "upsert"}, "the modes of writing are append, replace, not 'upsert'"),
+    [({"mode": "upsert"}, "rows are written in the modes append, replace, not 'upsert'"),
      ({"run": ""}, "a run has a name of 1 to 200"), ({"run": "r" * 201}, "a run has a name")],
 )  # fmt: skip
 def test_what_a_run_asks_for_is_checked(shop, wrong, words):

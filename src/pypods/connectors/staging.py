@@ -78,7 +78,7 @@ class StagedTarget(ABC):
         check_run(run)
         if mode not in self.modes:
             raise SettingsError(
-                f"{self.title}: the modes of writing are {', '.join(self.modes)}, not {mode!r}"
+                f"{self.title}: rows are written in the modes {', '.join(self.modes)}, not {mode!r}"
             )
         key = check_columns(key or [], source.names, "what is written")
         if mode in KEYED_MODES and not key:
