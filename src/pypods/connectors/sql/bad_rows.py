@@ -57,12 +57,16 @@ class DeadLetters:
         self.parts = (*target[:-1], target[-1] + BAD_ROWS_SUFFIX)
 
     def create(self) -> None:
-        """Make it, in the transaction under way."""
+        """Make it, in the transaction under way where that can be."""
+        database = self.database
         columns = ", ".join(
-            f"{self.database.quote(name)} {_TYPES.get(name, 'text')} not null" for name in COLUMNS
+            f"{database.quote(name)} {_TYPES.get(name, database.text_type)} not null"
+            for name in COLUMNS
         )
-        self.session.run(
-            f"create table if not exists {self.database.table(self.parts)} ({columns})"
+        database.create_beside(
+            self.session,
+            f"create table if not exists {database.table(self.parts)} ({columns})"
+            + database.table_options(self.session),
         )
 
     def add(self, run: str, part: str, first: int, rows: list[BadRow]) -> None:

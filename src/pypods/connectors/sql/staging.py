@@ -31,7 +31,7 @@ TYPE_CHECKING = False  # As typing has it, without importing typing into every w
 if TYPE_CHECKING:
     from typing import Any, Iterable, Iterator
 
-__all__ = ["Staging"]
+__all__ = ["Staging", "finished"]
 
 STAGING_PREFIX = "_pypods_"
 
@@ -95,8 +95,7 @@ class Staging(StagedTarget):
     def _begin(
         self, plan: Any, source: Any, target: Any, *, mode: str, key: Any, run: str, drift: str
     ) -> None:
-        staging = STAGING_PREFIX + short_hash(self.target[-1], run)
-        parts = (*self.target[:-1], staging)
+        parts = self.staging_of(run)
         # Left by an attempt that was killed where making a table is no part of a transaction.
         self.database.drop_table(self.session, parts)
         if target is None:
@@ -105,8 +104,12 @@ class Staging(StagedTarget):
         else:
             self.database.create_staging(self.session, parts, self.target, plan, mode=mode, key=key)
         self.ledger.begin_run(
-            run, mode=mode, key=key, drift=drift, staging=staging, source_schema=source
+            run, mode=mode, key=key, drift=drift, staging=parts[-1], source_schema=source
         )
+
+    def staging_of(self, run: str) -> tuple[str, ...]:
+        """Return the name of the table in which the rows of a run wait."""
+        return (*self.target[:-1], STAGING_PREFIX + short_hash(self.target[-1], run))
 
     # --- write ---------------------------------------------------------------------------------
 
@@ -126,7 +129,7 @@ class Staging(StagedTarget):
         most = check_bad_rows(bad_rows, max_bad_rows)
         found = self.open_run(run)
         attempt = found.attempt if attempt is None else attempt
-        staged = (*self.target[:-1], found.staging)
+        staged = self._staged(found)
         with self.transaction():
             self.ledger.hold_attempt(run, attempt)
             if part not in self.ledger.parts(run):
@@ -174,24 +177,36 @@ class Staging(StagedTarget):
         if not self.ledger.exists():
             self.open_run(run)
         with self.transaction():
-            self.ledger.next_attempt(run)
-            found = self.ledger.find(run)
-            if found is None:
-                raise ConflictError(f"run {run!r} of {self.shown} is not prepared")
+            found = self._take_over(run)
             if found.finished:
                 return {"rows": found.rows, "rows_in_target": None}
-            staged = (*self.target[:-1], found.staging)
-            written = self._check_count(found, staged, rows)
-            self._check_keys(found, staged)
-            target = self._describe_target(None)
-            plan = plan_columns(
-                found.source_schema, target, found.drift,
-                database=self.database, shown=self.shown,
-            )  # fmt: skip
-            self._move(found, staged, target, plan)
+            written, target, plan = self._check_finish(found, rows)
+            self._move(found, target, plan)
             self.ledger.finish_run(run, rows=written, cursor=cursor)
-        known = written if found.mode == "replace" or target is None else None
-        return {"rows": written, "rows_in_target": known}
+        return finished(found, target, written)
+
+    def _take_over(self, run: str) -> Any:
+        """Return a run for which from now on nobody else writes. Raises ConflictError."""
+        self.ledger.next_attempt(run)
+        found = self.ledger.find(run)
+        if found is None:
+            raise ConflictError(f"run {run!r} of {self.shown} is not prepared")
+        return found
+
+    def _staged(self, found: Any) -> tuple[str, ...]:
+        return (*self.target[:-1], found.staging)
+
+    def _check_finish(self, found: Any, rows: Any) -> tuple[int, Any, Any]:
+        """Return how many rows there are, the target as it is, and the plan to get them there."""
+        staged = self._staged(found)
+        written = self._check_count(found, staged, rows)
+        self._check_keys(found, staged)
+        target = self._describe_target(None)
+        plan = plan_columns(
+            found.source_schema, target, found.drift,
+            database=self.database, shown=self.shown,
+        )  # fmt: skip
+        return written, target, plan
 
     def _check_count(self, found: Any, staged: Any, rows: Any) -> int:
         noted = sum(each["rows"] for each in self.ledger.parts(found.run).values())
@@ -227,23 +242,28 @@ class Staging(StagedTarget):
                 column=found.key[0],
             )
 
-    def _move(self, found: Any, staged: Any, target: Any, plan: Any) -> None:
+    def _move(self, found: Any, target: Any, plan: Any) -> None:
         database, session = self.database, self.session
+        staged = self._staged(found)
         if target is None:
             database.rename_table(session, staged, self.target[-1])
             return
-        names = plan.schema.names
         if found.mode == "replace":
             database.replace_all(session, staged, self.target, plan)
             return
         database.evolve(session, self.target, plan)
+        self._move_rows(found, plan.schema.names)
+        database.drop_table(session, staged)
+
+    def _move_rows(self, found: Any, names: Any) -> None:
+        database, session = self.database, self.session
+        staged = self._staged(found)
         if found.mode == "append":
             database.insert_all(session, staged, self.target, names)
         elif found.mode == "upsert":
             database.upsert_all(session, staged, self.target, names, found.key)
         else:
             database.delete_insert_all(session, staged, self.target, names, found.key)
-        database.drop_table(session, staged)
 
     # --- abandon and state ---------------------------------------------------------------------
 
@@ -257,7 +277,7 @@ class Staging(StagedTarget):
             if found is None:
                 return
             self.refuse_finished(found)
-            self.database.drop_table(self.session, (*self.target[:-1], found.staging))
+            self.database.drop_table(self.session, self._staged(found))
             self.letters.forget(run)
             self.ledger.forget_run(run)
 
@@ -277,6 +297,12 @@ class Staging(StagedTarget):
             self.session.rollback()
             raise
         self.session.commit()
+
+
+def finished(found: Any, target: Any, written: int) -> dict[str, Any]:
+    """Return what ``finish`` says of a run that was moved; ``target`` is what was there before."""
+    known = written if found.mode == "replace" or target is None else None
+    return {"rows": written, "rows_in_target": known}
 
 
 def _statement(text: str) -> Any:
