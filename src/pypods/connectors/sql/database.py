@@ -9,6 +9,7 @@ from pypods.connectors.errors import ConnectorError, DataError, SchemaError, Set
 from pypods.connectors.names import quote
 from pypods.connectors.rows import columns_of
 from pypods.connectors.sql.session import Session
+from pypods.connectors.sql.staging import Staging
 from pypods.connectors.sql.statement import Statement, Value, join
 from pypods.connectors.types import fits
 
@@ -36,6 +37,8 @@ CAPABILITIES: dict[str, Any] = {
     "count": True,
     "rows": False,
     "parallel_write": True,
+    "constraints": True,
+    "odd_names": True,
 }
 
 
@@ -77,6 +80,8 @@ class Database:
     lock_for_update = ""
     lock_for_share = ""
     can_savepoint = True
+    #: How rows get into a table in steps.
+    staging: Any = Staging
     max_name_characters = 63
 
     # --- connecting ----------------------------------------------------------------------------

@@ -12,7 +12,6 @@ from pypods.connectors.errors import (
 )
 from pypods.connectors.names import check_columns, join_stream, rename_columns, split_stream
 from pypods.connectors.sql.select import Selection
-from pypods.connectors.sql.staging import Staging
 from pypods.connectors.sql.statement import Statement
 from pypods.connectors.types import schema_from_rows
 
@@ -394,7 +393,7 @@ class SqlConnector:
     ) -> Result:
         def do(session: Any) -> Result:
             target = self.database.resolve(session, split_stream(stream))
-            return work(Staging(self.database, session, target))
+            return work(self.database.staging(self.database, session, target))
 
         return self._with_session(connection, do, writing=writing)
 

@@ -69,7 +69,7 @@ class Staging:
             found = self.ledger.find(run)
             if found is None:
                 self._begin(plan, source, target, mode=mode, key=key, run=run, drift=drift)
-                attempt, parts, schema = 1, {}, plan.schema
+                attempt, parts = self.ledger.first_attempt, {}
             elif found.finished:
                 return _prepared(plan, finished=True, cursor=found.cursor, attempt=found.attempt)
             else:
@@ -163,7 +163,7 @@ class Staging:
             done = self.ledger.parts(run)[part]
         most = None if bad_rows == "fail" else 2**62 if max_bad_rows is None else int(max_bad_rows)
         writer = PartWriter(
-            self, self.database.writer(self.session, staged, schema), schema,
+            self, self._writer(staged, schema), schema,
             run=run, part=part, attempt=attempt, done=done, max_bad_rows=most,
             key=found.key if found.mode in KEYED_MODES else (),
         )  # fmt: skip
@@ -173,6 +173,10 @@ class Staging:
                 _tell(writer.commits, committed)
         _tell(writer.commits, committed)
         return writer.total
+
+    def _writer(self, staged: Any, schema: Any) -> Any:
+        """Return a function that puts a batch into the staging table."""
+        return self.database.writer(self.session, staged, schema)
 
     def _find(self, run: str) -> Any:
         found = self.ledger.find(run) if self.ledger.exists() else None
@@ -213,8 +217,9 @@ class Staging:
             if found.finished:
                 return {"rows": found.rows, "rows_in_target": None}
             staged = (*self.target[:-1], found.staging)
-            written = self._check_count(found, staged, rows)
-            self._check_keys(found, staged)
+            relation = self.database.table(staged)
+            written = self._check_count(found, relation, rows)
+            self._check_keys(found, relation)
             target = self._describe_target(None)
             plan = plan_columns(
                 found.source_schema, target, found.drift,
@@ -225,9 +230,9 @@ class Staging:
         known = written if found.mode == "replace" or target is None else None
         return {"rows": written, "rows_in_target": known}
 
-    def _check_count(self, found: Any, staged: Any, rows: Any) -> int:
+    def _check_count(self, found: Any, relation: str, rows: Any) -> int:
         noted = sum(each["rows"] for each in self.ledger.parts(found.run).values())
-        ((there,),) = self.session.rows(f"select count(*) from {self.database.table(staged)}")
+        ((there,),) = self.session.rows(f"select count(*) from {relation}")
         if there != noted or (rows is not None and there != rows):
             raise ConflictError(
                 f"run {found.run!r} of {self.shown} has {there} rows, its checkpoints say {noted}"
@@ -237,7 +242,7 @@ class Staging:
             )
         return int(there)
 
-    def _check_keys(self, found: Any, staged: Any) -> None:
+    def _check_keys(self, found: Any, relation: str) -> None:
         """Refuse a key that is there twice: which of its rows is the last is not known."""
         if found.mode != "upsert":
             return
@@ -245,7 +250,7 @@ class Staging:
         twice = self.session.rows(
             self.database.limited(
                 _statement(
-                    f"select {names}, count(*) from {self.database.table(staged)} "
+                    f"select {names}, count(*) from {relation} "
                     f"group by {names} having count(*) > 1"
                 ),
                 1,

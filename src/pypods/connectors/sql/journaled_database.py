@@ -1,0 +1,77 @@
+"""What a SQL system without transactions has to offer for a journal, beside a Database."""
+
+from __future__ import annotations
+
+from pypods.connectors.sql.database import Database
+from pypods.connectors.sql.journal_staging import JournalStaging
+
+TYPE_CHECKING = False  # As typing has it, without importing typing into every worker.
+if TYPE_CHECKING:
+    from typing import Any
+
+__all__ = ["JournaledDatabase"]
+
+
+class JournaledDatabase(Database):
+    """A system whose single statements are all that is atomic, or may be done again."""
+
+    staging: Any = JournalStaging
+    #: The staging table's column that says which INSERT a row came with.
+    token_column = "_pypods_batch"
+
+    def create_log(self, session: Any, parts: Any, columns: dict[str, str]) -> None:
+        """Make a table that rows are only added to, unless it is there.
+
+        ``columns`` are names to ``text`` or ``number``.
+        """
+        raise NotImplementedError
+
+    def insert_rows(
+        self, session: Any, parts: Any, columns: dict[str, str], rows: list[list[Any]]
+    ) -> None:
+        """Add rows to such a table, all of them or none."""
+        raise NotImplementedError
+
+    def create_staged(self, session: Any, parts: Any, schema: Any) -> None:
+        """Make the table that a run's rows wait in, with the column of tokens."""
+        raise NotImplementedError
+
+    def check_writable(self, session: Any, parts: Any) -> None:
+        """Raise SettingsError for a table that cannot be written in steps here."""
+        raise NotImplementedError
+
+    def create_like(self, session: Any, parts: Any, target: Any, plan: Any) -> None:
+        """Make an empty table like another one; with a plan, with what it adds and widens."""
+        raise NotImplementedError
+
+    def fill(self, session: Any, parts: Any, names: Any, select: str) -> None:
+        """Insert what a SELECT returns into columns of a table that nobody sees."""
+        listed = ", ".join(map(self.quote, names))
+        session.run(f"insert into {self.table(parts)} ({listed}) {select}")
+
+    def can_move(self, plan: Any) -> bool:
+        """Whether rows of one table can be moved into another, with what the plan changes."""
+        return True
+
+    def way_to_replace(self, plan: Any) -> str:
+        """Return how a new table gets into the place of one that is there."""
+        return "swap"
+
+    def names_for(self, how: str, name: str) -> list[str]:
+        """Return the names of further tables that putting a new one into its place makes."""
+        return []
+
+    def mark_state(self, session: Any, parts: Any) -> Any:
+        """Return what is another once rows of a table have changed; None where nothing tells."""
+        return None
+
+    def note_ready(self, session: Any, new: Any, target: Any) -> dict[str, Any]:
+        """Return what ``put_in_place`` has to know of the new table."""
+        return {}
+
+    def put_in_place(self, session: Any, ready: dict[str, Any], target: Any, own: Any) -> None:
+        """Make the new table, or its rows, the target's. May be repeated after any failure.
+
+        ``own`` is a table's name that nobody but this attempt uses.
+        """
+        raise NotImplementedError
