@@ -20,6 +20,8 @@ __all__ = [
     "text_forms",
     "checksum",
     "drift",
+    # what every connector offers
+    "connector",
     # one folder for each family
     "sql",
     "files",

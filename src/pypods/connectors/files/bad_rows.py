@@ -7,7 +7,7 @@ from pypods.connectors.files.streams import BAD_ROWS_SUFFIX, FileStream
 
 TYPE_CHECKING = False  # As typing has it, without importing typing into every worker.
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, Iterable
 
 __all__ = ["BadRowsFiles", "BadRowsFormat", "bad_rows_stream"]
 
@@ -33,7 +33,6 @@ class BadRowsFiles:
     def add(self, part: str, number: int, first: int, rows: list[Any]) -> str:
         """Put rows of a batch aside; return the file's name."""
         import pyarrow as pa  # type: ignore[import-untyped,unused-ignore]
-        import pyarrow.parquet as pq  # type: ignore[import-untyped,unused-ignore]
 
         from pypods.connectors.json_values import row_as_json
         from pypods.connectors.names import short_hash
@@ -42,13 +41,13 @@ class BadRowsFiles:
         values = [
             (self.run, part, first + each.at, each.reason, row_as_json(each.row)) for each in rows
         ]
-        table = pa.table(
+        batch = pa.record_batch(
             [list(column) for column in zip(*values)],
             schema=schema_from_rows([(*each, False) for each in _COLUMNS]),
         )
         name = f"{self._start()}{short_hash(part)}-{number:06d}{SUFFIX}"
         with self.store.create(f"{self.folder}/{name}") as file:
-            pq.write_table(table, file)
+            BadRowsFormat().write(None, name, file, batch.schema, [batch])
         return name
 
     def keep_only(self, names: Any) -> None:
@@ -65,7 +64,7 @@ class BadRowsFiles:
 
 
 class BadRowsFormat(FileFormat):
-    """What is in those files, for reading."""
+    """What is in those files."""
 
     title = "Refused rows"
     suffixes = (SUFFIX,)
@@ -78,7 +77,14 @@ class BadRowsFormat(FileFormat):
 
     def read(self, source: Any, piece: dict[str, Any], schema: Any, batch_rows: int) -> Any:
         """Yield the rows of a file."""
-        import pyarrow.parquet as pq
+        import pyarrow.parquet as pq  # type: ignore[import-untyped,unused-ignore]
 
         with source.store.open(piece["path"]) as file:
             yield from pq.read_table(file, columns=schema.names).to_batches(batch_rows)
+
+    def write(self, source: Any, path: str, file: Any, schema: Any, batches: Iterable[Any]) -> None:
+        """Write a file."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        pq.write_table(pa.Table.from_batches(batches, schema), file)
