@@ -104,7 +104,7 @@ def _write_with(subject: Subject, stream: list[str], text: str) -> None:
     """Write with that text as the run, the part, the cursor, a value and a position."""
     import pyarrow as pa  # type: ignore[import-untyped,unused-ignore]
 
-    other = [*stream[:-1], f"{stream[-1]} w"]
+    other = subject.scratch.new_stream(f"{stream[-1]} w")
     table = pa.table({"text": [text], text[:40]: [text]})
     mode = subject.capabilities["write"][0]
     if subject.is_there(other):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
+
+from pypods.connectors.names import quote
 
 __all__ = ["Scratch"]
 
@@ -17,6 +19,7 @@ class Scratch:
     ``stream`` gives the stream of a new table's name, as a list of parts; ``unreachable`` and
     ``wrong_password`` are connections that fail so (None: the system has no such thing, or the
     server at hand lets everybody in), ``secret`` the text in the latter that no message may show.
+    ``mark`` is what SQL has on both sides of a name.
     """
 
     connection: dict[str, Any]
@@ -24,7 +27,12 @@ class Scratch:
     unreachable: dict[str, Any] | None = None
     wrong_password: dict[str, Any] | None = None
     secret: str = ""
+    mark: str = '"'
     numbers: Any = field(default_factory=lambda: itertools.count(1))
+
+    def in_sql(self, stream: Iterable[str]) -> str:
+        """Return a stream's name as it stands in SQL."""
+        return ".".join(quote(part, self.mark) for part in stream)
 
     def new_stream(self, name: str = "") -> list[str]:
         """Return a stream that is not there yet."""

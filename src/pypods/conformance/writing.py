@@ -199,13 +199,15 @@ def check_bad_rows(subject: Subject) -> None:
     demand(all(reason and "value" in row for reason, row in reasons), f"they say {reasons}")
 
 
-@check("puts aside what the system itself refuses", "write:append", "resume", "execute")
+@check(
+    "puts aside what the system itself refuses", "write:append", "resume", "execute", "constraints"
+)
 def check_refused_rows(subject: Subject) -> None:
     """Rows that a constraint of the table refuses are found one by one."""
     import pyarrow as pa  # type: ignore[import-untyped,unused-ignore]
 
     stream = subject.scratch.new_stream()
-    quoted = ".".join('"' + part.replace('"', '""') + '"' for part in stream)
+    quoted = subject.scratch.in_sql(stream)
     sql = f"create table {quoted} (id bigint not null, n bigint not null)"
     subject.pod.execute(subject.connection, sql)
     numbers = [None if n in (7, 8, 90) else n for n in range(100)]

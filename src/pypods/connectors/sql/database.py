@@ -40,7 +40,6 @@ CAPABILITIES: dict[str, Any] = {
     "rows": False,
     "parallel_write": True,
     "constraints": True,
-    "odd_names": True,
 }
 
 
@@ -82,8 +81,6 @@ class Database(ABC):
     lock_for_update = ""
     lock_for_share = ""
     can_savepoint = True
-    #: How rows get into a table in steps.
-    staging: Any = Staging
     max_name_characters = 63
 
     # --- connecting ----------------------------------------------------------------------------
@@ -222,6 +219,10 @@ class Database(ABC):
         """Let go of what was held for partitions."""
 
     # --- writing -------------------------------------------------------------------------------
+
+    def staging(self, session: Session, target: Any) -> Staging:
+        """Return the steps of writing into a table."""
+        return Staging(self, session, target)
 
     def create_table(self, session: Session, parts: Any, schema: Any, key: Any = ()) -> None:
         """Make a table; with a key, it is its primary key."""

@@ -22,7 +22,7 @@ TYPE_CHECKING = False  # As typing has it, without importing typing into every w
 if TYPE_CHECKING:
     from typing import Any
 
-__all__ = ["Journal", "JournaledRun"]
+__all__ = ["Journal", "LoggedRun"]
 
 PREFIX = "_pypods_"
 TEXT, NUMBER = "text", "number"
@@ -46,7 +46,7 @@ RUN_COLUMNS = {
 CHANCE_BITS = 20
 
 
-class JournaledRun:
+class LoggedRun:
     """One run of a stream, as its log says, or as it is noted once it is finished."""
 
     def __init__(self, run: str, attempt: int, begun: Any, *, finished: Any = None) -> None:
@@ -129,6 +129,10 @@ class Journal:
         #: Of the batch under way: tokens under which its rows wait, and its rows put aside.
         self.tokens: list[int] = []
         self.letters: list[Any] = []
+        self._new_parts: set[str] = set()
+        #: What was read last; what was noted since is not in it, and makes it be read again.
+        self._read: dict[str, Entries] = {}
+        self._finished: dict[str, Any] = {}
 
     @property
     def first_attempt(self) -> int:
@@ -145,28 +149,32 @@ class Journal:
 
     def exists(self) -> bool:
         """Whether anything was ever noted here."""
-        return self.database.describe(self.session, self.runs) is not None
+        return bool(self.database.is_there(self.session, self.runs))
 
     def create(self) -> None:
         """Make the table of finished runs where it is missing."""
-        if not self.exists():
-            self.database.create_log(self.session, self.runs, RUN_COLUMNS)
+        self.database.create_log(self.session, self.runs, RUN_COLUMNS)
 
     # --- runs ----------------------------------------------------------------------------------
 
     def read(self, run: str) -> Entries:
-        """Return what a run's log says."""
+        """Return what a run's log says, as it was when this session noted something last."""
+        if run in self._read:
+            return self._read[run]
         names = ", ".join(map(self.database.quote, LOG_COLUMNS))
         table = self.database.table(self.log(run))
-        return Entries(self.session.rows(f"select {names} from {table}"))
+        self._read[run] = Entries(self.session.rows(f"select {names} from {table}"))
+        return self._read[run]
 
     def note(
         self, run: str, kind: str, body: Any = None, *, part: str = "", batch: int = 0
     ) -> None:
         """Add one row to a run's log."""
-        self.database.insert_rows(
-            self.session, self.log(run), LOG_COLUMNS, [self._row(kind, body, part, batch, 0)]
-        )
+        self._add(run, [self._row(kind, body, part, batch, 0)])
+
+    def _add(self, run: str, rows: list[list[Any]]) -> None:
+        self._read.pop(run, None)
+        self.database.insert_rows(self.session, self.log(run), LOG_COLUMNS, rows)
 
     def _row(self, kind: str, body: Any, part: str, batch: int, token: int) -> list[Any]:
         return [self.attempt, kind, json.dumps(part), batch, token, json.dumps(body)]
@@ -178,8 +186,10 @@ class Journal:
         """
         import os
 
+        self._finished.pop(run, None)
         if self.finished(run) is not None:
             return 0
+        self._read.pop(run, None)
         self.database.create_log(self.session, self.log(run), LOG_COLUMNS)
         last = self.read(run).attempt
         chance = int.from_bytes(os.urandom(4), "little") % 2**CHANCE_BITS
@@ -202,6 +212,8 @@ class Journal:
 
     def finished(self, run: str) -> Any:
         """Return rows and cursor of a finished run, or None."""
+        if run in self._finished:
+            return self._finished[run]
         rows = self.session.rows(
             Statement(
                 f"select rows_written, cursor_value from {self.database.table(self.runs)}",
@@ -209,19 +221,20 @@ class Journal:
                 " and run = ", Value(json.dumps(run)),
             )
         )  # fmt: skip
-        return rows[0] if rows else None
+        self._finished[run] = rows[0] if rows else None
+        return self._finished[run]
 
-    def find(self, run: str) -> JournaledRun | None:
+    def find(self, run: str) -> LoggedRun | None:
         """Return a run, if there is one."""
         finished = self.finished(run)
         if finished is not None:
-            return JournaledRun(run, 0, None, finished=finished)
-        if self.database.describe(self.session, self.log(run)) is None:
+            return LoggedRun(run, 0, None, finished=finished)
+        if run not in self._read and not self.database.is_there(self.session, self.log(run)):
             return None
         entries = self.read(run)
         if entries.begun is None:
             return None
-        return JournaledRun(run, entries.attempt, entries.begun)
+        return LoggedRun(run, entries.attempt, entries.begun)
 
     def begin_run(
         self, run: str, *, mode: str, key: Any, drift: str, staging: str, source_schema: Any
@@ -241,7 +254,7 @@ class Journal:
                 f"select max(attempt) from {table} where kind = 'attempt'"
             )
         except Exception:
-            if self.database.describe(self.session, self.log(run)) is not None:
+            if self.database.is_there(self.session, self.log(run)):
                 raise
             raise ConflictError(
                 f"run {run!r} of {self.stream!r} is gone; prepare it again"
@@ -262,7 +275,7 @@ class Journal:
 
     def forget_run(self, run: str) -> None:
         """Remove the log of a run, and what it says was made for it."""
-        if self.database.describe(self.session, self.log(run)) is None:
+        if not self.database.is_there(self.session, self.log(run)):
             return
         for name in self.read(run).built:
             self.database.drop_table(self.session, (*self.target[:-1], name))
@@ -287,8 +300,13 @@ class Journal:
 
     # --- checkpoints ---------------------------------------------------------------------------
 
+    def begin_part(self, run: str, part: str) -> None:
+        """Know a part that nothing of is written yet."""
+        self._new_parts.add(part)
+
     def parts(self, run: str) -> dict[str, dict[str, Any]]:
         """Return how far each part of a run has come."""
+        nothing: dict[str, list[Any]] = {part: [] for part in self._new_parts}
         return {
             part: {
                 **{
@@ -298,7 +316,7 @@ class Journal:
                 "batches": len(chain),
                 "position": load_values(chain[-1]["position"]) if chain else [],
             }
-            for part, chain in sorted(self.read(run).parts.items())
+            for part, chain in sorted({**nothing, **self.read(run).parts}.items())
         }
 
     def checkpoint(
@@ -329,7 +347,7 @@ class Journal:
         ]
         if tokens:
             rows = [self._row("counted", None, "", 0, token) for token in tokens]
-            self.database.insert_rows(self.session, self.log(run), LOG_COLUMNS, rows)
+            self._add(run, rows)
         return Statement(
             f"{self.database.quote(self.database.token_column)} in (select token from "
             f"{self.database.table(self.log(run))} where kind = 'counted' "

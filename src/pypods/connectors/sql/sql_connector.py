@@ -209,7 +209,7 @@ class SqlConnector(Connector):
     def target(self, session: Any, settings: dict[str, Any], stream: Any) -> Staging:
         """Return what writes into a table."""
         target = self.database.resolve(session, split_stream(stream))
-        steps: Staging = self.database.staging(self.database, session, target)
+        steps: Staging = self.database.staging(session, target)
         return steps
 
     def state(self, connection: dict[str, Any], stream: Any) -> dict[str, Any]:

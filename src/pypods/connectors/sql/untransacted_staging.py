@@ -21,14 +21,14 @@ TYPE_CHECKING = False  # As typing has it, without importing typing into every w
 if TYPE_CHECKING:
     from typing import Any, Iterator
 
-__all__ = ["JournalStaging"]
+__all__ = ["UntransactedStaging"]
 
 _LETTER_COLUMNS = {
     "run": TEXT, "part": TEXT, "position": NUMBER, "reason": TEXT, "row_json": TEXT,
 }  # fmt: skip
 
 
-class JournaledLetters:
+class LoggedLetters:
     """Refused rows, which go into the log with their batch's checkpoint and beside the target last.
 
     It has of ``DeadLetters`` what writes.
@@ -46,13 +46,13 @@ class JournaledLetters:
         ]
 
 
-class JournalStaging(Staging):
+class UntransactedStaging(Staging):
     """The steps of writing into one stream, without transactions."""
 
     def __init__(self, database: Any, session: Any, target: Any) -> None:
         super().__init__(database, session, target)
         self.ledger: Any = Journal(database, session, self.target)
-        self.letters: Any = JournaledLetters(self.ledger)
+        self.letters: Any = LoggedLetters(self.ledger)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -188,10 +188,10 @@ class JournalStaging(Staging):
             return "move"
         database.create_like(session, new, self.target, plan)
         before = database.mark_state(session, self.target)
+        keys = ", ".join(map(database.quote, found.key))
         if found.mode == "append":
             self._keep(new, target, "")
         elif found.mode in KEYED_MODES:
-            keys = ", ".join(map(database.quote, found.key))
             first = database.quote(found.key[0])
             self._keep(
                 new, target,
@@ -207,12 +207,14 @@ class JournalStaging(Staging):
             database.fill(
                 session, new, [*columns, *others],
                 f"select {', '.join(items)} from {staged_rows} "
-                f"left join {database.table(self.target)} as t "
+                f"left join (select t.* from {database.table(self.target)} as t join "
+                f"(select distinct {keys} from {staged_rows}) as k "
+                f"on {database.same_key('t', 'k', found.key)}) as t "
                 f"on {database.same_key('t', 's', found.key)}",
             )  # fmt: skip
         else:
             database.fill(session, new, columns, f"select {listed} from {staged_rows}")
-        if database.mark_state(session, self.target) != before:
+        if found.mode != "replace" and database.mark_state(session, self.target) != before:
             raise ConflictError(
                 f"somebody else wrote into {self.shown} while run {found.run!r} was finished; "
                 f"finish it again"
@@ -256,7 +258,7 @@ class JournalStaging(Staging):
             raise ConflictError(
                 f"run {run!r} of {self.shown} is finished: its rows are in the target"
             )
-        if self.database.describe(self.session, ledger.log(run)) is None:
+        if not self.database.is_there(self.session, ledger.log(run)):
             return
         ledger.next_attempt(run)
         if ledger.read(run).ready is not None:

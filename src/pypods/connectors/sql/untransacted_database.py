@@ -2,47 +2,56 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
+
 from pypods.connectors.sql.database import Database
-from pypods.connectors.sql.journal_staging import JournalStaging
+from pypods.connectors.sql.untransacted_staging import UntransactedStaging
 
 TYPE_CHECKING = False  # As typing has it, without importing typing into every worker.
 if TYPE_CHECKING:
     from typing import Any
 
-__all__ = ["JournaledDatabase"]
+__all__ = ["UntransactedDatabase"]
 
 
-class JournaledDatabase(Database):
+class UntransactedDatabase(Database):
     """A system whose single statements are all that is atomic, or may be done again."""
 
-    staging: Any = JournalStaging
     #: The staging table's column that says which INSERT a row came with.
     token_column = "_pypods_batch"
 
+    def staging(self, session: Any, target: Any) -> UntransactedStaging:
+        """Return the steps of writing into a table."""
+        return UntransactedStaging(self, session, target)
+
+    @abstractmethod
+    def is_there(self, session: Any, parts: Any) -> bool:
+        """Whether there is a table of that name."""
+
+    @abstractmethod
     def create_log(self, session: Any, parts: Any, columns: dict[str, str]) -> None:
         """Make a table that rows are only added to, unless it is there.
 
         ``columns`` are names to ``text`` or ``number``.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def insert_rows(
         self, session: Any, parts: Any, columns: dict[str, str], rows: list[list[Any]]
     ) -> None:
         """Add rows to such a table, all of them or none."""
-        raise NotImplementedError
 
+    @abstractmethod
     def create_staged(self, session: Any, parts: Any, schema: Any) -> None:
         """Make the table that a run's rows wait in, with the column of tokens."""
-        raise NotImplementedError
 
+    @abstractmethod
     def check_writable(self, session: Any, parts: Any) -> None:
         """Raise SettingsError for a table that cannot be written in steps here."""
-        raise NotImplementedError
 
+    @abstractmethod
     def create_like(self, session: Any, parts: Any, target: Any, plan: Any) -> None:
         """Make an empty table like another one; with a plan, with what it adds and widens."""
-        raise NotImplementedError
 
     def fill(self, session: Any, parts: Any, names: Any, select: str) -> None:
         """Insert what a SELECT returns into columns of a table that nobody sees."""
@@ -69,9 +78,9 @@ class JournaledDatabase(Database):
         """Return what ``put_in_place`` has to know of the new table."""
         return {}
 
+    @abstractmethod
     def put_in_place(self, session: Any, ready: dict[str, Any], target: Any, own: Any) -> None:
         """Make the new table, or its rows, the target's. May be repeated after any failure.
 
         ``own`` is a table's name that nobody but this attempt uses.
         """
-        raise NotImplementedError
