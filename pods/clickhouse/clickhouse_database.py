@@ -20,8 +20,8 @@ from pypods.connectors.errors import (
 from pypods.connectors.names import join_stream
 from pypods.connectors.settings import Settings, setting
 from pypods.connectors.sql.database import CAPABILITIES, Description
-from pypods.connectors.sql.untransacted_database import UntransactedDatabase
 from pypods.connectors.sql.statement import Statement, Value
+from pypods.connectors.sql.untransacted_database import UntransactedDatabase
 
 from . import clickhouse_swap, clickhouse_types, clickhouse_values
 from .clickhouse_sessions import ClickhouseSession
@@ -187,7 +187,9 @@ class ClickhouseDatabase(UntransactedDatabase):
             return UUID(value.value).bytes
         except ValueError:
             name = value.field.name
-            raise DataError(f"{value.value!r} is no UUID for column {name!r}", column=name) from None
+            raise DataError(
+                f"{value.value!r} is no UUID for column {name!r}", column=name
+            ) from None
 
     def select_item(self, field) -> str:
         """Return the column, as text where Arrow has no type for it."""
@@ -211,11 +213,7 @@ class ClickhouseDatabase(UntransactedDatabase):
                         clickhouse_values.read_column(column, field, seen)
                         for column, field in zip(batch.columns, schema)
                     ]
-                    yield (
-                        pa.record_batch(columns, schema=schema)
-                        if columns
-                        else batch
-                    )
+                    yield (pa.record_batch(columns, schema=schema) if columns else batch)
                     seen += batch.num_rows
 
     def partitions(self, settings, session, parts, count: int):

@@ -11,7 +11,7 @@ from clickhouse_connect import common
 
 from pypods.connectors.errors import SettingsError
 from pypods.connectors.sql.session import Session
-from pypods.connectors.sql.statement import Statement, Value
+from pypods.connectors.sql.statement import Value
 from pypods.connectors.types import kind_of
 
 from .clickhouse_types import split_type, sql_type_of
@@ -156,5 +156,3 @@ def _placed(value: Value, name: str, database):
     if base == "String":
         return f"{{{name}:String}}", str(given)
     return f"cast({{{name}:String}} as {base})", str(given)
-
-

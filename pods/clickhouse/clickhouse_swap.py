@@ -35,9 +35,7 @@ def check_writable(session, parts) -> None:
 
 def check_database(session, name: str) -> None:
     """Raise SettingsError for a database whose tables cannot be exchanged."""
-    rows = session.rows(
-        Statement("select engine from system.databases where name = ", Value(name))
-    )
+    rows = session.rows(Statement("select engine from system.databases where name = ", Value(name)))
     if not rows:
         raise SettingsError(f"there is no database {name!r}; make it first")
     if rows[0][0] != "Atomic":

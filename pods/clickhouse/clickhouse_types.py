@@ -25,7 +25,9 @@ _SIMPLE = {
 }  # fmt: skip
 #: Selected as text, and made what the field says from that.
 _TEXTS = ("Int128", "UInt128", "JSON")
-_WRITTEN = {text: name for name, text in _SIMPLE.items() if name not in ("BFloat16", "Date", *_TEXTS)}
+_WRITTEN = {
+    text: name for name, text in _SIMPLE.items() if name not in ("BFloat16", "Date", *_TEXTS)
+}
 #: Inside of lists and structs.
 _INNER = ("Bool", "String", "Float32", "Float64", "Date32")
 OWN_KINDS = {"ipv4": "IPv4", "ipv6": "IPv6", "int256": "Int256", "uint256": "UInt256"}

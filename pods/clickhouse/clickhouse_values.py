@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pypods.connectors.batches import conform, refuse_finer
 from pypods.connectors.errors import DataError
+from pypods.connectors.text_forms import array_from_text, text_from_array
 from pypods.connectors.types import kind_of
 
 from .clickhouse_types import split_type, sql_type_of, time_of
@@ -28,13 +29,15 @@ def read_column(column, field, first_row: int):
         return _as_text(column, field, first_row)
     if is_.is_binary(wanted) or is_.is_fixed_size_binary(wanted):
         return column.cast(wanted)
-    if is_.is_time(wanted) or (is_.is_decimal(wanted) and is_.is_string(column.type)):
-        return column.cast(wanted)
+    if is_.is_string(column.type) and (is_.is_decimal(wanted) or is_.is_time(wanted)):
+        return array_from_text(column, field, first_row=first_row)
     if is_.is_map(column.type):
         entries = column.cast(pa.map_(wanted.value_type[0].type, wanted.value_type[1].type))
         return pa.ListArray.from_arrays(
             entries.offsets,
-            pa.StructArray.from_arrays([entries.keys, entries.items], fields=list(wanted.value_type)),
+            pa.StructArray.from_arrays(
+                [entries.keys, entries.items], fields=list(wanted.value_type)
+            ),
             type=wanted,
         )
     if is_.is_nested(wanted):
@@ -114,16 +117,8 @@ def written_column(column, field):
         return column.cast(pa.utf8())
     if kind_of(field) == "uuid":
         # Otherwise its halves would be read as numbers of this machine.
-        return pa.array(
-            [None if each is None else _uuid_text(each) for each in column.to_pylist()], pa.utf8()
-        )
+        return text_from_array(column, field)
     return column
-
-
-def _uuid_text(raw: bytes) -> str:
-    from uuid import UUID
-
-    return str(UUID(bytes=raw))
 
 
 def _refuse_nulls(column, field) -> None:

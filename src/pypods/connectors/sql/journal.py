@@ -340,10 +340,7 @@ class Journal:
         A list that nobody adds to: what a late writer notes meanwhile is not in it.
         """
         tokens = [
-            token
-            for chain in entries.parts.values()
-            for each in chain
-            for token in each["tokens"]
+            token for chain in entries.parts.values() for each in chain for token in each["tokens"]
         ]
         if tokens:
             rows = [self._row("counted", None, "", 0, token) for token in tokens]

@@ -250,8 +250,7 @@ class Staging:
         twice = self.session.rows(
             self.database.limited(
                 _statement(
-                    f"select {names}, count(*) from {relation} "
-                    f"group by {names} having count(*) > 1"
+                    f"select {names}, count(*) from {relation} group by {names} having count(*) > 1"
                 ),
                 1,
             )

@@ -58,7 +58,7 @@ class UntransactedDatabase(Database):
         listed = ", ".join(map(self.quote, names))
         session.run(f"insert into {self.table(parts)} ({listed}) {select}")
 
-    def can_move(self, plan: Any) -> bool:
+    def can_move(self, session: Any, target: Any, plan: Any) -> bool:
         """Whether rows of one table can be moved into another, with what the plan changes."""
         return True
 

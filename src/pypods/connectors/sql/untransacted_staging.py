@@ -89,9 +89,7 @@ class UntransactedStaging(Staging):
         def insert(batch: Any) -> None:
             # A token for each: of an INSERT that fails half way nothing may count.
             token = int.from_bytes(os.urandom(8), "little") >> 1
-            column = pa.array([token], pa.int64()).take(
-                pa.array([0] * batch.num_rows, pa.int32())
-            )
+            column = pa.array([token], pa.int64()).take(pa.array([0] * batch.num_rows, pa.int32()))
             fields = [*batch.schema, field]
             write(pa.record_batch([*batch.columns, column], schema=pa.schema(fields)))
             self.ledger.tokens.append(token)
@@ -101,9 +99,7 @@ class UntransactedStaging(Staging):
     def _find(self, run: str) -> Any:
         found = super()._find(run)
         if self.ledger.read(run).ready is not None:
-            raise ConflictError(
-                f"run {run!r} of {self.shown} is being finished; finish it again"
-            )
+            raise ConflictError(f"run {run!r} of {self.shown} is being finished; finish it again")
         return found
 
     # --- finish --------------------------------------------------------------------------------
@@ -181,7 +177,7 @@ class UntransactedStaging(Staging):
             database.create_table(session, new, plan.schema, found.key)
             database.fill(session, new, columns, f"select {listed} from {staged_rows}")
             return "rename"
-        if found.mode == "append" and database.can_move(plan):
+        if found.mode == "append" and database.can_move(session, self.target, plan):
             database.evolve(session, self.target, plan)
             database.create_like(session, new, self.target, None)
             database.fill(session, new, columns, f"select {listed} from {staged_rows}")
@@ -233,16 +229,17 @@ class UntransactedStaging(Staging):
     def _deliver_letters(self, run: str, entries: Any) -> None:
         """Put the refused rows into the table beside the target, unless they are there."""
         rows = [
-            letter for chain in entries.parts.values() for each in chain for letter in each["letters"]
+            letter
+            for chain in entries.parts.values()
+            for each in chain
+            for letter in each["letters"]
         ]
         if not rows:
             return
         parts = (*self.target[:-1], self.target[-1] + SUFFIX)
         self.database.create_log(self.session, parts, _LETTER_COLUMNS)
         there = self.session.rows(
-            Statement(
-                f"select count(*) from {self.database.table(parts)} where run = ", Value(run)
-            )
+            Statement(f"select count(*) from {self.database.table(parts)} where run = ", Value(run))
         )
         if int(there[0][0]) == 0:
             self.database.insert_rows(self.session, parts, _LETTER_COLUMNS, rows)
