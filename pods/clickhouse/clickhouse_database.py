@@ -130,22 +130,25 @@ class ClickhouseDatabase(UntransactedDatabase):
         """Return what a table or view has."""
         import pyarrow as pa
 
-        found = clickhouse_swap.table_row(session, parts, "engine, total_rows")
-        if found is None:
-            return None
-        columns = session.rows(
+        rows = session.rows(
             Statement(
-                "select name, type, comment from system.columns where database = ",
-                Value(parts[0]), " and table = ", Value(parts[1]),
-                " and default_kind in ('', 'DEFAULT') order by position",
+                "select c.name, c.type, c.comment, t.engine, t.total_rows from system.columns as c "
+                "join (select * from system.tables where database = ",
+                Value(parts[0]), " and name = ", Value(parts[1]),
+                ") as t on t.name = c.table where c.database = ",
+                Value(parts[0]), " and c.table = ", Value(parts[1]),
+                " and default_kind in ('', 'DEFAULT') order by c.position",
             )
         )  # fmt: skip
+        if not rows:
+            return None
+        columns, engine, count = [row[:3] for row in rows], rows[0][3], rows[0][4]
         return Description(
             pa.schema([clickhouse_types.field_of(*column) for column in columns]),
-            rows=None if found[1] is None else int(found[1]),
+            rows=None if count is None else int(count),
             # What is not given has its type's own default: 0, '' or [].
             defaults=[name for name, *_ in columns],
-            kind="view" if found[0].endswith("View") else "table",
+            kind="view" if engine.endswith("View") else "table",
         )
 
     def describe_query(self, session, query: str):

@@ -57,17 +57,21 @@ def _as_text(column, field, first_row: int):
         return raw.cast(pa.utf8())
     except pa.ArrowInvalid:
         pass
-    for at, each in enumerate(raw.to_pylist()):
-        try:
-            (each or b"").decode()
-        except UnicodeDecodeError:
-            break
+    at = next(at for at, each in enumerate(raw.to_pylist()) if not _is_text(each or b""))
     raise DataError(
         f"row {first_row + at} (from 0), column {field.name!r}: bytes that are no UTF-8 text; read "
         f"hex of it with a query, or give the column the comment 'pypods.type=binary'",
         position=first_row + at,
         column=field.name,
     )
+
+
+def _is_text(raw: bytes) -> bool:
+    try:
+        raw.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _check_texts(column, field, first_row: int) -> None:
@@ -110,8 +114,10 @@ def written_column(column, field):
         refuse_finer(column, field, 10 ** (6 - digits))
         moments = column.cast(pa.int64())
         old = base.startswith("DateTime") and not base.startswith("DateTime64")
-        _refuse_outside(moments, 0 if old else FIRST_DAY * DAY,
-                        LAST_SECOND * 1_000_000 if old else (LAST_DAY + 1) * DAY - 1, field)  # fmt: skip
+        least, most = FIRST_DAY * DAY, (LAST_DAY + 1) * DAY - 1
+        if old:
+            least, most = 0, LAST_SECOND * 1_000_000
+        _refuse_outside(moments, least, most, field)
         return moments.cast(pa.timestamp("us", "UTC"))
     if is_.is_decimal(type_) and "Int" in base:
         return column.cast(pa.utf8())

@@ -32,16 +32,16 @@ STATEMENT_CHARACTERS = 4_000_000
 MAX_MESSAGE_CHARACTERS = 500
 #: Words of the three servers' messages, and what they are for everybody.
 _ERRORS = (
-    (AuthenticationError, r"Error validating the login|Authorization ?Exception|AccessControl|"
-                          r"does not have privileges|Permission denied"),
-    (StreamNotFoundError, r"TABLE_OR_VIEW_NOT_FOUND|Table not found|SCHEMA_NOT_FOUND|"
-                          r"Could not resolve (path|table)|Database does not exist|NoSuchTable|"
-                          r"Database not found|does not exist: "),
-    (DataError, r"CAST_INVALID_INPUT|CAST_OVERFLOW|NUMERIC_VALUE_OUT_OF_RANGE|ARITHMETIC_OVERFLOW|"
-                r"FAILED_SQL_EXPRESSION_EVALUATION|NOT_NULL_CONSTRAINT"),
-    (ConflictError, r"TABLE_OR_VIEW_ALREADY_EXISTS|AlreadyExistsException|already exists"),
-    (SchemaError, r"AnalysisException|ParseException|SemanticException|SYNTAX_ERROR|INCOMPATIBLE|"
-                  r"DATATYPE_MISMATCH|UNRESOLVED"),
+    (AuthenticationError, "Error validating the login", "AuthorizationException", "AccessControl",
+     "does not have privileges", "Permission denied"),
+    (StreamNotFoundError, "TABLE_OR_VIEW_NOT_FOUND", "Table not found", "SCHEMA_NOT_FOUND",
+     "Could not resolve path", "Could not resolve table", "Database does not exist",
+     "NoSuchTable", "Database not found"),
+    (DataError, "CAST_INVALID_INPUT", "CAST_OVERFLOW", "NUMERIC_VALUE_OUT_OF_RANGE",
+     "ARITHMETIC_OVERFLOW", "FAILED_SQL_EXPRESSION_EVALUATION"),
+    (ConflictError, "TABLE_OR_VIEW_ALREADY_EXISTS", "AlreadyExistsException", "already exists"),
+    (SchemaError, "AnalysisException", "ParseException", "SemanticException", "SYNTAX_ERROR",
+     "INCOMPATIBLE", "DATATYPE_MISMATCH", "UNRESOLVED"),
 )  # fmt: skip
 
 
@@ -72,6 +72,8 @@ class ImpalaDatabase(UntransactedDatabase):
     verified = "with the HiveServer2 of Spark 4; not with Impala and Hive themselves"
     mark = "`"
     folds_case = True
+    #: Of a folder whose name begins with _ Hadoop says that it is not there.
+    own_prefix = "pypods_own_"
 
     def __init__(self) -> None:
         self._stored_as = "parquet"
@@ -100,8 +102,8 @@ class ImpalaDatabase(UntransactedDatabase):
             return None
         text = " ".join(re.split(r"\n\s*at |\tat ", str(error))[0].split())
         message = f"Impala: {text[:MAX_MESSAGE_CHARACTERS]}"
-        for kind, words in _ERRORS:
-            if re.search(words, text):
+        for kind, *words in _ERRORS:
+            if any(each in text for each in words):
                 return kind(message)
         if isinstance(error, impala_error.OperationalError):
             return ConnectorError(message)
@@ -137,7 +139,7 @@ class ImpalaDatabase(UntransactedDatabase):
                     "rows": None,
                 }
                 for name in sorted(names)
-                if not name.startswith("_pypods_")
+                if not name.startswith(self.own_prefix)
             ]
         return found
 
@@ -247,7 +249,7 @@ class ImpalaDatabase(UntransactedDatabase):
         types = {"text": "string", "number": "bigint"}
         listed = ", ".join(f"{self.quote(name)} {types[kind]}" for name, kind in columns.items())
         # Of a text file no session remembers which ones there are; what is not ours may have lines.
-        stored = "textfile" if parts[-1].startswith("_pypods_") else self._stored_as
+        stored = "textfile" if parts[-1].startswith(self.own_prefix) else self._stored_as
         session.run(f"create table if not exists {self.table(parts)} ({listed}) stored as {stored}")
 
     def insert_rows(self, session, parts, columns, rows) -> None:

@@ -15,7 +15,6 @@ import json
 from pypods.connectors.errors import ConflictError
 from pypods.connectors.json_values import dump_schema, dump_values, load_schema, load_values
 from pypods.connectors.names import short_hash
-from pypods.connectors.sql.ledger import RUNS
 from pypods.connectors.sql.statement import Statement, Value
 
 TYPE_CHECKING = False  # As typing has it, without importing typing into every worker.
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Journal", "LoggedRun"]
 
-PREFIX = "_pypods_"
 TEXT, NUMBER = "text", "number"
 #: Texts are JSON in ASCII, so that no system's files have to escape anything in them.
 LOG_COLUMNS = {
@@ -124,14 +122,14 @@ class Journal:
         self.session = session
         self.target = tuple(target)
         self.stream = target[-1]
-        self.runs = (*target[:-1], RUNS)
+        self.runs = (*target[:-1], f"{database.own_prefix}runs")
         self.attempt = 0
         #: Of the batch under way: tokens under which its rows wait, and its rows put aside.
         self.tokens: list[int] = []
         self.letters: list[Any] = []
         self._new_parts: set[str] = set()
-        #: What was read last; what was noted since is not in it, and makes it be read again.
-        self._read: dict[str, Entries] = {}
+        #: The rows that were read last, and those that were added here since.
+        self._rows: dict[str, list[Any]] = {}
         self._finished: dict[str, Any] = {}
 
     @property
@@ -141,7 +139,10 @@ class Journal:
 
     def place(self, run: str, what: str = "") -> tuple[str, ...]:
         """Return the name of one of a run's own tables: its log, or what ``staging`` says."""
-        return (*self.target[:-1], f"{PREFIX}{short_hash(self.stream, run)}{what}")
+        return (
+            *self.target[:-1],
+            f"{self.database.own_prefix}{short_hash(self.stream, run)}{what}",
+        )
 
     def log(self, run: str) -> tuple[str, ...]:
         """Return the name of a run's log."""
@@ -157,14 +158,14 @@ class Journal:
 
     # --- runs ----------------------------------------------------------------------------------
 
-    def read(self, run: str) -> Entries:
-        """Return what a run's log says, as it was when this session noted something last."""
-        if run in self._read:
-            return self._read[run]
+    def read(self, run: str, *, fresh: bool = False) -> Entries:
+        """Return what a run's log says; unless ``fresh``, as it was read before."""
+        if run in self._rows and not fresh:
+            return Entries(self._rows[run])
         names = ", ".join(map(self.database.quote, LOG_COLUMNS))
         table = self.database.table(self.log(run))
-        self._read[run] = Entries(self.session.rows(f"select {names} from {table}"))
-        return self._read[run]
+        self._rows[run] = list(self.session.rows(f"select {names} from {table}"))
+        return Entries(self._rows[run])
 
     def note(
         self, run: str, kind: str, body: Any = None, *, part: str = "", batch: int = 0
@@ -173,8 +174,9 @@ class Journal:
         self._add(run, [self._row(kind, body, part, batch, 0)])
 
     def _add(self, run: str, rows: list[list[Any]]) -> None:
-        self._read.pop(run, None)
         self.database.insert_rows(self.session, self.log(run), LOG_COLUMNS, rows)
+        if run in self._rows:
+            self._rows[run] += rows
 
     def _row(self, kind: str, body: Any, part: str, batch: int, token: int) -> list[Any]:
         return [self.attempt, kind, json.dumps(part), batch, token, json.dumps(body)]
@@ -186,16 +188,15 @@ class Journal:
         """
         import os
 
-        self._finished.pop(run, None)
         if self.finished(run) is not None:
             return 0
-        self._read.pop(run, None)
-        self.database.create_log(self.session, self.log(run), LOG_COLUMNS)
+        if not finishing:
+            self.database.create_log(self.session, self.log(run), LOG_COLUMNS)
         last = self.read(run).attempt
         chance = int.from_bytes(os.urandom(4), "little") % 2**CHANCE_BITS
         self.attempt = (((last >> CHANCE_BITS) + 1) << CHANCE_BITS) + chance
         self.note(run, "attempt")
-        entries = self.read(run)
+        entries = self.read(run, fresh=True)
         self._check_attempt(run, entries.attempt)
         if entries.begun is not None:
             kept = {part: len(chain) for part, chain in entries.parts.items()}
@@ -229,7 +230,7 @@ class Journal:
         finished = self.finished(run)
         if finished is not None:
             return LoggedRun(run, 0, None, finished=finished)
-        if run not in self._read and not self.database.is_there(self.session, self.log(run)):
+        if run not in self._rows and not self.database.is_there(self.session, self.log(run)):
             return None
         entries = self.read(run)
         if entries.begun is None:
@@ -243,7 +244,7 @@ class Journal:
         schema = dump_schema(source_schema)
         begun = {"mode": mode, "key": list(key), "drift": drift, "staging": staging}
         self.note(run, "begin", {**begun, "schema": schema})
-        self._check_attempt(run, self.read(run).attempt)
+        self._check_attempt(run, self.read(run, fresh=True).attempt)
 
     def hold_attempt(self, run: str, attempt: int) -> None:
         """Look whether an attempt is still the last one. Raises ConflictError."""

@@ -19,6 +19,8 @@ class UntransactedDatabase(Database):
 
     #: The staging table's column that says which INSERT a row came with.
     token_column = "_pypods_batch"
+    #: What the names of our own tables begin with.
+    own_prefix = "_pypods_"
 
     def staging(self, session: Any, target: Any) -> UntransactedStaging:
         """Return the steps of writing into a table."""

@@ -100,11 +100,12 @@ class _Handler(BaseHTTPRequestHandler):
         statement = statement + b"\n" + body if statement and body else statement or body
         connection = self.server.connection(given.get("session_id"))
         try:
-            connection.query("set max_threads = 1")  # Little runs here, and beside much else.
+            sets = ["max_threads = 1"]  # Little runs here, and beside much else.
             for name, value in given.items():
                 if name not in _OWN:
                     text = value.replace("\\", "\\\\").replace("'", "\\'")
-                    connection.query(f"set {name} = '{text}'")
+                    sets.append(f"{name} = '{text}'")
+            connection.query(f"set {', '.join(sets)}")
             if given.get("database"):
                 name = given["database"].replace("\\", "\\\\").replace("`", "\\`")
                 connection.query(f"use `{name}`")
