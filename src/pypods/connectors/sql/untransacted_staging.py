@@ -215,7 +215,8 @@ class UntransactedStaging(Staging):
                 f"somebody else wrote into {self.shown} while run {found.run!r} was finished; "
                 f"finish it again"
             )
-        return database.way_to_replace(plan)
+        way: str = database.way_to_replace(plan)
+        return way
 
     def _keep(self, new: Any, target: Any, condition: str) -> None:
         """Copy the target's rows that stay."""

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pyspark
 
-START_SECONDS = 180
+START_SECONDS = 400
 _CLASS = "org.apache.spark.sql.hive.thriftserver.HiveThriftServer2"
 
 _running: list = []
