@@ -12,6 +12,7 @@ import pytest
 from pypods.connectors.batches import as_batches
 from pypods.connectors.connector import Connector
 from pypods.connectors.errors import (
+    ConflictError,
     ConnectorError,
     SettingsError,
     StreamNotFoundError,
@@ -19,6 +20,7 @@ from pypods.connectors.errors import (
 )
 from pypods.connectors.names import check_columns, only_columns, rename_columns
 from pypods.connectors.settings import Settings, setting
+from pypods.connectors.staging import StagedTarget
 from pypods.connectors.types import schema_from_rows
 
 ROWS = pa.table({"id": [1, 2, 3], "name": ["a", "b", None]})
@@ -82,13 +84,19 @@ class ShopConnector(Connector):
             raise OSError(f"burnt down, {settings['password']}")
 
 
-class ShopTarget:
+class ShopTarget(StagedTarget):
     """Writes into a table: what is staged is a list of batches."""
 
     def __init__(self, connector: Any, stream: str) -> None:
         self.connector, self.stream = connector, stream
 
+    title, shown, modes = "The shop", "a table", ("append", "replace")
+
+    def find_run(self, run: str) -> None:
+        return None
+
     def prepare(self, schema, *, mode, key, run, drift, exists):
+        self.check_request(schema_from_rows(schema), mode=mode, key=key, run=run)
         self.connector.calls.append(("prepare", run.partition("-")[0], mode, drift, exists))
         self.connector.staged = []
         return {"schema": schema_from_rows(schema)}
@@ -225,6 +233,21 @@ def test_write_all_abandons_what_failed(shop):
     assert "new" not in shop.tables
     with pytest.raises(SettingsError, match="no batch to take the schema from"):
         shop.write_all(PLACE, "new", [])
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [({"mode": "upsert"}, "rows are written in the modes append, replace, not 'upsert'"),
+     ({"run": ""}, "a run has a name of 1 to 200"), ({"run": "r" * 201}, "a run has a name")],
+)  # fmt: skip
+def test_what_a_run_asks_for_is_checked(shop, wrong, words):
+    with pytest.raises(SettingsError, match=words):
+        shop.prepare(PLACE, "new", ROWS.schema, **{"mode": "append", "run": "r", **wrong})
+
+
+def test_a_run_that_is_not_prepared_cannot_be_written():
+    with pytest.raises(ConflictError, match="run 'r' of a table is not prepared"):
+        ShopTarget(WritingShopConnector(), "new").open_run("r")
 
 
 def test_what_is_not_implemented_is_refused():

@@ -37,6 +37,8 @@ def check_batches(subject: Subject) -> None:
             )
         finished = subject.pod.finish(subject.connection, stream, run=run, rows=part.num_rows)
         demand(finished["rows"] == part.num_rows, f"{name}: finish said {finished}")
+        if not part.num_rows and not subject.offers("schema"):
+            continue  # No rows leave nothing to be read.
         demand(
             sorted_rows(subject.rows(stream)) == sorted_rows(rows_of(part)), f"{name}: other rows"
         )
@@ -199,9 +201,7 @@ def check_bad_rows(subject: Subject) -> None:
     demand(all(reason and "value" in row for reason, row in reasons), f"they say {reasons}")
 
 
-@check(
-    "puts aside what the system itself refuses", "write:append", "resume", "execute", "constraints"
-)
+@check("puts aside what the system itself refuses", "write:append", "resume", "execute", "query")
 def check_refused_rows(subject: Subject) -> None:
     """Rows that a constraint of the table refuses are found one by one."""
     import pyarrow as pa  # type: ignore[import-untyped,unused-ignore]
@@ -274,4 +274,5 @@ def check_write_all(subject: Subject) -> None:
         subject.pod.write_all(subject.connection, stream, broken())
     except Exception as exc:  # noqa: BLE001 - whatever class it comes back as
         demand("the source is gone" in str(exc), f"the error is {exc}")
-    demand(len(subject.rows(stream)) == 10, "write_all that failed changed rows")
+    if subject.offers("atomic"):
+        demand(len(subject.rows(stream)) == 10, "write_all that failed changed rows")

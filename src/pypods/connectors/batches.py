@@ -15,15 +15,19 @@ __all__ = [
     "as_batches",
     "conform",
     "find_misfit",
+    "first_rows",
     "last_values",
     "limited",
     "misfit",
     "refuse_finer",
+    "refuse_infinite",
+    "take_columns",
 ]
 
 BATCH_ROWS = 65536
 MAX_BATCH_BYTES = 16 * 2**20
 MAX_SHOWN_CHARACTERS = 80
+DAY_MICROSECONDS = 86_400_000_000
 
 
 def limited(batches: Iterable[Any], batch_rows: int) -> Iterator[Any]:
@@ -38,6 +42,30 @@ def limited(batches: Iterable[Any], batch_rows: int) -> Iterator[Any]:
             continue
         for start in range(0, rows, step):
             yield batch.slice(start, step)
+
+
+def first_rows(batches: Iterable[Any], limit: int | None) -> Iterator[Any]:
+    """Yield batches up to that many rows, and ask for no further one; None is all."""
+    left = limit
+    if left == 0:
+        return
+    for batch in batches:
+        if left is None:
+            yield batch
+            continue
+        yield batch.slice(0, left)
+        left -= batch.num_rows
+        if left <= 0:
+            return
+
+
+def take_columns(batch: Any, names: list[str], schema: Any) -> Any:
+    """Return these columns of a batch, called as the schema has them."""
+    import pyarrow as pa  # type: ignore[import-untyped,unused-ignore]
+
+    if not names:
+        return batch.select([])
+    return pa.record_batch([batch.column(name) for name in names], schema=schema)
 
 
 def as_batches(items: Iterable[Any], source_schema: Any) -> Iterator[Any]:
@@ -208,6 +236,36 @@ def refuse_finer(array: Any, field: Any, unit: int) -> None:
         raise DataError(
             f"{error}: the column keeps multiples of {unit} microseconds",
             position=at,
+            column=field.name,
+        )
+
+
+def refuse_infinite(array: Any, field: Any, first_row: int, *, epoch_days: int = 0) -> None:
+    """Raise DataError for infinity, which some systems have among their dates and Arrow has not.
+
+    It is the least and the greatest number of the type, or what a driver makes of that when it
+    adds the ``epoch_days`` that the system begins to count at.
+    """
+    import pyarrow as pa  # type: ignore[import-untyped,unused-ignore]
+    import pyarrow.compute as pc  # type: ignore[import-untyped,unused-ignore]
+
+    if pa.types.is_timestamp(array.type):
+        numbers, edge, moved = array.view(pa.int64()), 2**63 - 1, epoch_days * DAY_MICROSECONDS
+    elif pa.types.is_date32(array.type):
+        numbers, edge, moved = array.view(pa.int32()), 2**31 - 1, epoch_days
+    else:
+        return
+    # Whether or not the driver has moved them.
+    found = pc.or_(
+        pc.less_equal(numbers, moved - edge),
+        pc.greater_equal(numbers, edge - moved),
+    )
+    at = pc.index(found, True).as_py()
+    if at >= 0:
+        raise DataError(
+            f"row {first_row + at} (from 0), column {field.name!r}: infinity, which Arrow has not; "
+            f"leave it out with where, or read it as text with a query",
+            position=first_row + at,
             column=field.name,
         )
 

@@ -2,46 +2,35 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+import contextlib
+from abc import abstractmethod
 
 from pypods.connectors.batches import BATCH_ROWS
 from pypods.connectors.checksum import checksum_of
-from pypods.connectors.errors import ConnectorError, SettingsError, without_secrets
+from pypods.connectors.errors import ConnectorError, SettingsError
 from pypods.connectors.names import only_columns
+from pypods.connectors.system import CAPABILITIES, System
 from pypods.connectors.types import schema_from_rows
 
 TYPE_CHECKING = False  # As typing has it, without importing typing into every worker.
 if TYPE_CHECKING:
-    from typing import Any, Callable, ContextManager, Generator, Iterator, TypeVar
+    from typing import Any, Callable, Generator, Iterator, TypeVar
 
-    from pypods.connectors.settings import Settings
+    from pypods.connectors.staging import StagedTarget
 
     Result = TypeVar("Result")
 
-__all__ = ["CAPABILITIES", "Connector"]
+__all__ = ["CAPABILITIES", "FUNCTIONS", "Connector"]
 
-#: What a connector can do unless it says otherwise: have all its rows read.
-CAPABILITIES: dict[str, Any] = {
-    "read": True,
-    "query": False,
-    "where": False,
-    "order": False,
-    "after": False,
-    "partition": False,
-    "snapshot": False,
-    "write": [],
-    "atomic": False,
-    "resume": False,
-    "schema": True,
-    "execute": False,
-    "truncate": False,
-    "count": True,
-    "rows": False,
-    "parallel_write": False,
-}
+#: The contract, in the order in which ``functions`` has it.
+FUNCTIONS = (
+    "describe_connector", "check", "streams", "schema", "partitions", "release_partitions", "read",
+    "count", "checksum", "truncate", "execute", "prepare", "write", "finish", "abandon", "state",
+    "write_all",
+)  # fmt: skip
 
 
-class Connector(ABC):
+class Connector(System):
     """What a connector offers. Each call opens a session of its own and ends it.
 
     A session is what the system is spoken to through: a database's connection, a client, a folder.
@@ -50,7 +39,7 @@ class Connector(ABC):
 
     - ``driver``, ``open``, ``translate`` and ``server``: getting at the system;
     - ``list_streams``, ``schema`` and ``batches``: reading;
-    - ``target``, where it writes: the steps of writing into one stream;
+    - ``target``, where it writes: a StagedTarget, which has the steps of writing into one stream;
     - and of ``partitions``, ``release_partitions``, ``count``, ``checksum``, ``truncate`` and
       ``execute`` those that it claims, or can do better than by reading all rows. They go through
       ``using``.
@@ -59,71 +48,12 @@ class Connector(ABC):
     connection stands.
     """
 
-    name = ""
-    title = ""
-    settings: Settings
-    capabilities: dict[str, Any] = CAPABILITIES
-    #: Whether the connector was tried with the system itself.
-    verified: Any = True
     #: What the names of runs of ``write_all`` begin with.
     write_all_prefix = "write_all-"
 
-    # --- getting at the system -----------------------------------------------------------------
-
-    @abstractmethod
-    def driver(self) -> str:
-        """Return the driver and its version."""
-
-    @abstractmethod
-    def open(self, settings: dict[str, Any], *, writing: bool = False) -> ContextManager[Any]:
-        """Return a session, as a context manager that ends it. Raises the driver's errors."""
-
-    @abstractmethod
-    def translate(self, error: Exception, settings: dict[str, Any]) -> ConnectorError | None:
-        """Return what a driver's error is for everybody; None for what is no driver's."""
-
-    @abstractmethod
-    def server(self, session: Any) -> str:
-        """Return the system and its version, having made sure that it answers."""
-
-    def check_settings(self, connection: Any) -> dict[str, Any]:
-        """Return the settings with their defaults. Raises SettingsError."""
-        return self.settings.check(connection)
-
-    def using(
-        self,
-        connection: Any,
-        work: Callable[[Any, dict[str, Any]], Result],
-        *,
-        writing: bool = False,
-    ) -> Result:
-        """Return what work does with a session and the checked settings."""
-        settings = self.check_settings(connection)
-
-        def do() -> Result:
-            with self.open(settings, writing=writing) as session:
-                return work(session, settings)
-
-        return self.guard(settings, do)
-
-    def guard(self, settings: dict[str, Any], work: Callable[[], Result]) -> Result:
-        """Do the work; what the driver raises becomes an error of the contract.
-
-        That one is raised outside of the handler, so that the driver's own error, which may have
-        the password in its text, is not linked to it.
-        """
-        try:
-            return work()
-        except ConnectorError as exc:
-            error: Any = exc
-        except Exception as exc:
-            error = self.translate(exc, settings)
-            if error is None:
-                raise
-        error.__cause__ = error.__context__ = None
-        secrets = self.settings.secrets(settings)
-        error.args = (without_secrets(str(error), secrets), *error.args[1:])
-        raise error
+    def functions(self) -> tuple[Callable[..., Any], ...]:
+        """Return the functions of the contract, for ``pod.py`` to bind and so to offer."""
+        return tuple(getattr(self, name) for name in FUNCTIONS)
 
     # --- what there is -------------------------------------------------------------------------
 
@@ -290,15 +220,17 @@ class Connector(ABC):
 
     # --- writing -------------------------------------------------------------------------------
 
-    def target(self, session: Any, settings: dict[str, Any], stream: Any) -> Any:
-        """Return what writes into a stream: it has prepare, write, finish, abandon and state.
-
-        They take what the functions of those names take, all of it given.
-        """
+    def target(self, session: Any, settings: dict[str, Any], stream: Any) -> StagedTarget:
+        """Return what writes into a stream."""
         raise SettingsError(f"{self.title}: streams can only be read")
 
     def staging(
-        self, connection: Any, stream: Any, work: Callable[[Any], Result], *, writing: bool = True
+        self,
+        connection: Any,
+        stream: Any,
+        work: Callable[[StagedTarget], Result],
+        *,
+        writing: bool = True,
     ) -> Result:
         """Return what work does with the stream as a target."""
         return self.using(
@@ -323,14 +255,13 @@ class Connector(ABC):
 
         ``exists``: whether the stream has to be there (True), must not be (False), or may (None).
         """
-        prepared: dict[str, Any] = self.staging(
+        return self.staging(
             connection,
             stream,
             lambda target: target.prepare(
                 schema, mode=mode, key=key, run=run, drift=drift, exists=exists
             ),
         )
-        return prepared
 
     def write(
         self,
@@ -352,7 +283,7 @@ class Connector(ABC):
         ``committed`` is called after each commit, with its rows, bytes and bad rows; what it
         raises ends the write there.
         """
-        written: dict[str, Any] = self.staging(
+        return self.staging(
             connection,
             stream,
             lambda target: target.write(
@@ -360,7 +291,6 @@ class Connector(ABC):
                 max_bad_rows=max_bad_rows, attempt=attempt, committed=committed,
             ),
         )  # fmt: skip
-        return written
 
     def finish(
         self,
@@ -372,10 +302,9 @@ class Connector(ABC):
         rows: int | None = None,
     ) -> dict[str, Any]:
         """Move everything that is staged into the target; in one step, where that is claimed."""
-        finished: dict[str, Any] = self.staging(
+        return self.staging(
             connection, stream, lambda target: target.finish(run=run, cursor=cursor, rows=rows)
         )
-        return finished
 
     def abandon(self, connection: dict[str, Any], stream: Any, *, run: str) -> None:
         """Remove what a run left; the target is as it was."""
@@ -383,10 +312,7 @@ class Connector(ABC):
 
     def state(self, connection: dict[str, Any], stream: Any) -> dict[str, Any]:
         """Return the cursor and the name of the last finished run."""
-        state: dict[str, Any] = self.staging(
-            connection, stream, lambda target: target.state(), writing=False
-        )
-        return state
+        return self.staging(connection, stream, lambda target: target.state(), writing=False)
 
     def write_all(
         self,
@@ -418,5 +344,7 @@ class Connector(ABC):
             written = self.write(connection, stream, batches, run=run)
             return self.finish(connection, stream, run=run, rows=written["rows"])
         except BaseException:
-            self.abandon(connection, stream, run=run)
+            # What failed first is what is told.
+            with contextlib.suppress(ConnectorError):
+                self.abandon(connection, stream, run=run)
             raise

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 
+from pypods.connectors.bad_rows import BAD_ROWS_SUFFIX
 from pypods.connectors.connector import Connector
 from pypods.connectors.errors import ConnectorError, SettingsError, StreamNotFoundError
 from pypods.connectors.files.bad_rows import BadRowsFormat, bad_rows_stream
@@ -11,7 +12,7 @@ from pypods.connectors.files.s3_store import SCHEME, S3Store
 from pypods.connectors.files.source import FileSource
 from pypods.connectors.files.staging import FileStaging
 from pypods.connectors.files.store import LocalStore
-from pypods.connectors.files.streams import BAD_ROWS_SUFFIX, parse_stream
+from pypods.connectors.files.streams import parse_stream
 
 TYPE_CHECKING = False  # As typing has it, without importing typing into every worker.
 if TYPE_CHECKING:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from pypods.connectors.bad_rows import BAD_ROWS_SUFFIX, COLUMNS, rows_to_keep
 from pypods.connectors.files.format import FileFormat
-from pypods.connectors.files.streams import BAD_ROWS_SUFFIX, FileStream
+from pypods.connectors.files.streams import FileStream
+from pypods.connectors.types import schema_from_rows
 
 TYPE_CHECKING = False  # As typing has it, without importing typing into every worker.
 if TYPE_CHECKING:
@@ -12,8 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["BadRowsFiles", "BadRowsFormat", "bad_rows_stream"]
 
 SUFFIX = ".parquet"
-_COLUMNS = [("run", "utf8"), ("part", "utf8"), ("position", "int64"), ("reason", "utf8"),
-            ("row_json", "utf8")]  # fmt: skip
+_TYPES = {"position": "int64"}
 
 
 def bad_rows_stream(stream: FileStream) -> FileStream:
@@ -34,16 +35,12 @@ class BadRowsFiles:
         """Put rows of a batch aside; return the file's name."""
         import pyarrow as pa  # type: ignore[import-untyped,unused-ignore]
 
-        from pypods.connectors.json_values import row_as_json
         from pypods.connectors.names import short_hash
-        from pypods.connectors.types import schema_from_rows
 
-        values = [
-            (self.run, part, first + each.at, each.reason, row_as_json(each.row)) for each in rows
-        ]
+        values = rows_to_keep(self.run, part, first, rows)
         batch = pa.record_batch(
             [list(column) for column in zip(*values)],
-            schema=schema_from_rows([(*each, False) for each in _COLUMNS]),
+            schema=_schema(),
         )
         name = f"{self._start()}{short_hash(part)}-{number:06d}{SUFFIX}"
         with self.store.create(f"{self.folder}/{name}") as file:
@@ -63,6 +60,10 @@ class BadRowsFiles:
         return f"{readable[:64]}-{short_hash(self.run)}-"
 
 
+def _schema() -> Any:
+    return schema_from_rows([(name, _TYPES.get(name, "utf8"), False) for name in COLUMNS])
+
+
 class BadRowsFormat(FileFormat):
     """What is in those files."""
 
@@ -71,9 +72,7 @@ class BadRowsFormat(FileFormat):
 
     def schema(self, source: Any) -> Any:
         """Return run, part, position in the part, reason and the row as JSON."""
-        from pypods.connectors.types import schema_from_rows
-
-        return schema_from_rows([(*each, False) for each in _COLUMNS])
+        return _schema()
 
     def read(self, source: Any, piece: dict[str, Any], schema: Any, batch_rows: int) -> Any:
         """Yield the rows of a file."""

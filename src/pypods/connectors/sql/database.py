@@ -39,7 +39,6 @@ CAPABILITIES: dict[str, Any] = {
     "count": True,
     "rows": False,
     "parallel_write": True,
-    "constraints": True,
 }
 
 
@@ -73,7 +72,8 @@ class Database(ABC):
     #: How the driver wants values marked (see ``Statement.render``).
     style = "qmark"
     mark = '"'
-    #: A text type that may be part of a primary key.
+    #: A text type, and one that may be part of a primary key, of our own tables.
+    text_type = "text"
     key_text_type = "text"
     #: Whether "A" and "a" are one column.
     folds_case = False
@@ -229,12 +229,24 @@ class Database(ABC):
         columns = []
         for field in schema:
             required = not field.nullable or field.name in key
-            columns.append(
-                f"{self.quote(field.name)} {self.type_sql(field)}{' not null' if required else ''}"
-            )
+            sql_type = self.key_type_sql(field) if field.name in key else self.type_sql(field)
+            columns.append(f"{self.quote(field.name)} {sql_type}{' not null' if required else ''}")
         if key:
             columns.append(f"primary key ({', '.join(map(self.quote, key))})")
-        session.run(f"create table {self.table(parts)} ({', '.join(columns)})")
+        options = self.table_options(session)
+        session.run(f"create table {self.table(parts)} ({', '.join(columns)}){options}")
+
+    def key_type_sql(self, field: Any) -> str:
+        """Return the type of a column that is part of a table's key."""
+        return self.type_sql(field)
+
+    def table_options(self, session: Session) -> str:
+        """Return what a CREATE TABLE ends with."""
+        return ""
+
+    def create_beside(self, session: Session, text: str) -> None:
+        """Make one of our own tables, if it is not there, without ending a transaction."""
+        session.run(text)
 
     def create_staging(
         self, session: Session, staging: Any, target: Any, plan: Any, *, mode: str, key: Any

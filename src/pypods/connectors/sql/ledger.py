@@ -17,6 +17,9 @@ __all__ = ["CHECKPOINTS", "RUNS", "Ledger", "Run"]
 RUNS = "_pypods_runs"
 CHECKPOINTS = "_pypods_checkpoints"
 STAGING = "staging"
+#: Where moving rows is no single transaction: it was begun; it is done, and our tables are there.
+MOVING = "moving"
+MOVED = "moved"
 FINISHED = "finished"
 
 _TEXT, _KEY, _NUMBER = "text", "key", "number"
@@ -52,7 +55,8 @@ class Run:
     def __init__(self, values: Any) -> None:
         row = dict(zip(_RUN_COLUMNS, values))
         self.run: str = row["run"]
-        self.finished = row["state"] == FINISHED
+        self.finished = row["state"] in (MOVED, FINISHED)
+        self.is_moving = row["state"] == MOVING
         self.mode: str = row["mode"]
         self.key: list[str] = json.loads(row["key_columns"])
         self.drift: str = row["drift"]
@@ -75,10 +79,14 @@ class Ledger:
         self.stream = target[-1]
         self.runs = (*target[:-1], RUNS)
         self.checkpoints = (*target[:-1], CHECKPOINTS)
+        self._is_there = False
 
     def exists(self) -> bool:
         """Whether there is one."""
-        return self.database.describe(self.session, self.checkpoints) is not None
+        if not self._is_there:
+            found = self.database.describe(self.session, self.checkpoints)
+            self._is_there = found is not None
+        return self._is_there
 
     def create(self) -> None:
         """Make the tables where they are missing; somebody else may do so at the same time."""
@@ -99,10 +107,15 @@ class Ledger:
 
     def _create_text(self, parts: Any, columns: dict[str, str], key: Any) -> str:
         database = self.database
-        types = {_TEXT: "text", _NUMBER: "bigint", _KEY: database.key_text_type + " not null"}
+        types = {
+            _TEXT: database.text_type,
+            _NUMBER: "bigint",
+            _KEY: database.key_text_type + " not null",
+        }
         parts_sql = [f"{database.quote(name)} {types[kind]}" for name, kind in columns.items()]
         parts_sql.append(f"primary key ({', '.join(map(database.quote, key))})")
-        return f"create table if not exists {database.table(parts)} ({', '.join(parts_sql)})"
+        made = f"create table if not exists {database.table(parts)} ({', '.join(parts_sql)})"
+        return f"{made}{database.table_options(self.session)}"
 
     # --- runs ----------------------------------------------------------------------------------
 
@@ -143,15 +156,36 @@ class Ledger:
     def hold_attempt(self, run: str, attempt: int) -> None:
         """Keep the run as it is until the end of the transaction. Raises ConflictError."""
         found = self.find(run, lock=self.database.lock_for_share)
-        if found is None or found.finished or found.attempt != attempt:
+        if found is None or found.finished or found.is_moving or found.attempt != attempt:
             state = "is gone" if found is None else "is finished" if found.finished else ""
+            state = "is being finished" if found is not None and found.is_moving else state
             raise ConflictError(
                 f"run {run!r} of {self.stream!r} "
                 + (state or f"was taken over by attempt {found.attempt if found else 0}")
                 + "; prepare it again"
             )
 
-    def finish_run(self, run: str, *, rows: int, cursor: Any) -> None:
+    def begin_move(self, run: str, *, rows: int, cursor: Any) -> None:
+        """Note that a run is about to be finished, so, and that nobody writes for it any more."""
+        values = _finished(MOVING, rows, cursor)
+        self._update(self.runs, run, values)
+
+    def set_state(self, run: str, state: str) -> None:
+        """Note how far the end of a run has come."""
+        self._update(self.runs, run, Statement("state = ", Value(state)))
+
+    def unsettled(self) -> list[Run]:
+        """Return the stream's runs whose end was begun and is not done."""
+        rows = self.session.rows(
+            Statement(
+                f"select {self._names(_RUN_COLUMNS)} from {self.database.table(self.runs)}",
+                " where stream = ", Value(self.stream),
+                " and state in (", Value(MOVING), ", ", Value(MOVED), ")",
+            )
+        )  # fmt: skip
+        return [Run(row) for row in rows]
+
+    def finish_run(self, run: str, *, rows: int, cursor: Any, state: str = FINISHED) -> None:
         """Note that a run is finished, with its cursor."""
         table = self.database.table(self.runs)
         ((number,),) = self.session.rows(
@@ -163,12 +197,8 @@ class Ledger:
         self._update(
             self.runs,
             run,
-            Statement(
-                "state = ", Value(FINISHED), ", finish_number = ", Value(int(number)),
-                ", rows_written = ", Value(rows), ", cursor_value = ",
-                Value(None if cursor is None else json.dumps(cursor)),
-            ),
-        )  # fmt: skip
+            _finished(state, rows, cursor) + Statement(", finish_number = ", Value(int(number))),
+        )
         self._delete(self.checkpoints, run)
 
     def forget_run(self, run: str) -> None:
@@ -266,3 +296,10 @@ class Ledger:
 
     def _delete(self, parts: Any, run: str) -> None:
         self.session.run(Statement(f"delete from {self.database.table(parts)}", self._of(run)))
+
+
+def _finished(state: str, rows: int, cursor: Any) -> Statement:
+    return Statement(
+        "state = ", Value(state), ", rows_written = ", Value(rows), ", cursor_value = ",
+        Value(None if cursor is None else json.dumps(cursor)),
+    )  # fmt: skip

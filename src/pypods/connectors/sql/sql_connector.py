@@ -208,9 +208,9 @@ class SqlConnector(Connector):
 
     def target(self, session: Any, settings: dict[str, Any], stream: Any) -> Staging:
         """Return what writes into a table."""
-        target = self.database.resolve(session, split_stream(stream))
-        steps: Staging = self.database.staging(session, target)
-        return steps
+        table = self.database.resolve(session, split_stream(stream))
+        target: Staging = self.database.staging(session, table)
+        return target
 
     def state(self, connection: dict[str, Any], stream: Any) -> dict[str, Any]:
         """Return the cursor and the name of the last finished run."""

@@ -16,7 +16,6 @@ from pypods.connectors.drift import plan_columns
 from pypods.connectors.errors import (
     ConflictError,
     DataError,
-    SchemaError,
     SettingsError,
     StreamNotFoundError,
 )
@@ -25,27 +24,27 @@ from pypods.connectors.sql.bad_rows import DeadLetters
 from pypods.connectors.sql.ledger import Ledger
 from pypods.connectors.sql.one_ahead import OneAhead
 from pypods.connectors.sql.part_writer import PartWriter
+from pypods.connectors.staging import KEYED_MODES, StagedTarget, check_bad_rows, prepared
 from pypods.connectors.types import normal_schema, schema_from_rows
 
 TYPE_CHECKING = False  # As typing has it, without importing typing into every worker.
 if TYPE_CHECKING:
     from typing import Any, Iterable, Iterator
 
-__all__ = ["KEYED_MODES", "MODES", "Staging"]
+__all__ = ["Staging", "finished"]
 
-MODES = ("append", "replace", "upsert", "delete_insert")
-KEYED_MODES = ("upsert", "delete_insert")
 STAGING_PREFIX = "_pypods_"
-MAX_RUN_CHARACTERS = 200
 
 
-class Staging:
+class Staging(StagedTarget):
     """The steps of writing into one stream, over one session."""
 
     def __init__(self, database: Any, session: Any, target: Any) -> None:
         self.database = database
         self.session = session
         self.target = tuple(target)
+        self.title = database.title
+        self.modes = database.capabilities["write"]
         self.shown = join_stream(target)
         self.ledger = Ledger(database, session, self.target)
         self.letters = DeadLetters(database, session, self.target)
@@ -57,7 +56,7 @@ class Staging:
     ) -> dict[str, Any]:
         """Check that all can be done, and find or make the staging table of the run."""
         source = normal_schema(schema_from_rows(schema))
-        key = self._check(source, mode=mode, key=key, run=run)
+        key = self.check_request(source, mode=mode, key=key, run=run)
         target = self._describe_target(exists)
         plan = plan_columns(source, target, drift, database=self.database, shown=self.shown)
         self.database.check_widening(self.session, self.target, plan)
@@ -71,31 +70,17 @@ class Staging:
                 self._begin(plan, source, target, mode=mode, key=key, run=run, drift=drift)
                 attempt, parts = self.ledger.first_attempt, {}
             elif found.finished:
-                return _prepared(plan, finished=True, cursor=found.cursor, attempt=found.attempt)
+                return prepared(
+                    plan.schema, attempt=found.attempt, finished=True,
+                    cursor=found.cursor, changes=plan.changes,
+                )  # fmt: skip
             else:
-                self._check_same(found, source, mode=mode, key=key, run=run)
+                self.check_same(found, source, mode=mode, key=key)
                 attempt, parts = found.attempt, self.ledger.parts(run)
-        return _prepared(
-            plan,
-            attempt=attempt,
-            parts=parts,
-            cursor=self.ledger.last_state()["cursor"],
+        cursor = self.ledger.last_state()["cursor"]
+        return prepared(
+            plan.schema, attempt=attempt, parts=parts, cursor=cursor, changes=plan.changes
         )
-
-    def _check(self, source: Any, *, mode: str, key: Any, run: Any) -> list[str]:
-        offered = self.database.capabilities["write"]
-        if mode not in offered:
-            raise SettingsError(
-                f"{self.database.title} writes in the modes {', '.join(offered)}, not {mode!r}"
-            )
-        key = check_columns(key or [], source.names, "what is written")
-        if mode in KEYED_MODES and not key:
-            raise SettingsError(f"mode {mode} needs a key: the columns that rows are known by")
-        if not isinstance(run, str) or not 0 < len(run) <= MAX_RUN_CHARACTERS:
-            raise SettingsError(f"a run has a name of 1 to {MAX_RUN_CHARACTERS} characters")
-        if not len(source):
-            raise SchemaError("there are no columns to write")
-        return list(key)
 
     def _describe_target(self, exists: Any) -> Any:
         target = self.database.describe(self.session, self.target)
@@ -110,8 +95,7 @@ class Staging:
     def _begin(
         self, plan: Any, source: Any, target: Any, *, mode: str, key: Any, run: str, drift: str
     ) -> None:
-        staging = STAGING_PREFIX + short_hash(self.target[-1], run)
-        parts = (*self.target[:-1], staging)
+        parts = self.staging_of(run)
         # Left by an attempt that was killed where making a table is no part of a transaction.
         self.database.drop_table(self.session, parts)
         if target is None:
@@ -120,20 +104,12 @@ class Staging:
         else:
             self.database.create_staging(self.session, parts, self.target, plan, mode=mode, key=key)
         self.ledger.begin_run(
-            run, mode=mode, key=key, drift=drift, staging=staging, source_schema=source
+            run, mode=mode, key=key, drift=drift, staging=parts[-1], source_schema=source
         )
 
-    def _check_same(self, found: Any, source: Any, *, mode: str, key: Any, run: str) -> None:
-        same = (
-            found.mode == mode
-            and found.key == list(key)
-            and found.source_schema.equals(source, check_metadata=True)
-        )
-        if not same:
-            raise ConflictError(
-                f"run {run!r} of {self.shown} began with another mode, key or schema "
-                f"({found.mode}, key {found.key}); go on with those, or abandon it"
-            )
+    def staging_of(self, run: str) -> tuple[str, ...]:
+        """Return the name of the table in which the rows of a run wait."""
+        return (*self.target[:-1], STAGING_PREFIX + short_hash(self.target[-1], run))
 
     # --- write ---------------------------------------------------------------------------------
 
@@ -150,18 +126,16 @@ class Staging:
         committed: Any = None,
     ) -> dict[str, int]:
         """Write batches into the staging table, each with its checkpoint."""
-        if bad_rows not in ("fail", "collect"):
-            raise SettingsError(f"bad_rows is fail or collect, not {bad_rows!r}")
-        found = self._find(run)
+        most = check_bad_rows(bad_rows, max_bad_rows)
+        found = self.open_run(run)
         attempt = found.attempt if attempt is None else attempt
-        staged = (*self.target[:-1], found.staging)
+        staged = self._staged(found)
         with self.transaction():
             self.ledger.hold_attempt(run, attempt)
             if part not in self.ledger.parts(run):
                 self.ledger.begin_part(run, part)
             schema = self._staged_schema(found, staged)
             done = self.ledger.parts(run)[part]
-        most = None if bad_rows == "fail" else 2**62 if max_bad_rows is None else int(max_bad_rows)
         writer = PartWriter(
             self, self._writer(staged, schema), schema,
             run=run, part=part, attempt=attempt, done=done, max_bad_rows=most,
@@ -178,12 +152,9 @@ class Staging:
         """Return a function that puts a batch into the staging table."""
         return self.database.writer(self.session, staged, schema)
 
-    def _find(self, run: str) -> Any:
-        found = self.ledger.find(run) if self.ledger.exists() else None
-        if found is None or found.finished:
-            why = "is finished" if found else "is not prepared"
-            raise ConflictError(f"run {run!r} of {self.shown} {why}; prepare it first")
-        return found
+    def find_run(self, run: str) -> Any:
+        """Return what is noted of a run, or None."""
+        return self.ledger.find(run) if self.ledger.exists() else None
 
     def _staged_schema(self, found: Any, staged: Any) -> Any:
         """Return the schema that batches are made to be: of the staged columns that are written."""
@@ -208,27 +179,38 @@ class Staging:
     def finish(self, *, run: str, cursor: Any, rows: Any) -> dict[str, Any]:
         """Move everything into the target and note it, in one transaction."""
         if not self.ledger.exists():
-            self._find(run)
+            self.open_run(run)
         with self.transaction():
-            self.ledger.next_attempt(run)
-            found = self.ledger.find(run)
-            if found is None:
-                raise ConflictError(f"run {run!r} of {self.shown} is not prepared")
+            found = self._take_over(run)
             if found.finished:
                 return {"rows": found.rows, "rows_in_target": None}
-            staged = (*self.target[:-1], found.staging)
-            relation = self.database.table(staged)
-            written = self._check_count(found, relation, rows)
-            self._check_keys(found, relation)
-            target = self._describe_target(None)
-            plan = plan_columns(
-                found.source_schema, target, found.drift,
-                database=self.database, shown=self.shown,
-            )  # fmt: skip
-            self._move(found, staged, target, plan)
+            written, target, plan = self._check_finish(found, rows)
+            self._move(found, target, plan)
             self.ledger.finish_run(run, rows=written, cursor=cursor)
-        known = written if found.mode == "replace" or target is None else None
-        return {"rows": written, "rows_in_target": known}
+        return finished(found, target, written)
+
+    def _take_over(self, run: str) -> Any:
+        """Return a run for which from now on nobody else writes. Raises ConflictError."""
+        self.ledger.next_attempt(run)
+        found = self.ledger.find(run)
+        if found is None:
+            raise ConflictError(f"run {run!r} of {self.shown} is not prepared")
+        return found
+
+    def _staged(self, found: Any) -> tuple[str, ...]:
+        return (*self.target[:-1], found.staging)
+
+    def _check_finish(self, found: Any, rows: Any) -> tuple[int, Any, Any]:
+        """Return how many rows there are, the target as it is, and the plan to get them there."""
+        relation = self.database.table(self._staged(found))
+        written = self._check_count(found, relation, rows)
+        self._check_keys(found, relation)
+        target = self._describe_target(None)
+        plan = plan_columns(
+            found.source_schema, target, found.drift,
+            database=self.database, shown=self.shown,
+        )  # fmt: skip
+        return written, target, plan
 
     def _check_count(self, found: Any, relation: str, rows: Any) -> int:
         noted = sum(each["rows"] for each in self.ledger.parts(found.run).values())
@@ -263,23 +245,28 @@ class Staging:
                 column=found.key[0],
             )
 
-    def _move(self, found: Any, staged: Any, target: Any, plan: Any) -> None:
+    def _move(self, found: Any, target: Any, plan: Any) -> None:
         database, session = self.database, self.session
+        staged = self._staged(found)
         if target is None:
             database.rename_table(session, staged, self.target[-1])
             return
-        names = plan.schema.names
         if found.mode == "replace":
             database.replace_all(session, staged, self.target, plan)
             return
         database.evolve(session, self.target, plan)
+        self._move_rows(found, plan.schema.names)
+        database.drop_table(session, staged)
+
+    def _move_rows(self, found: Any, names: Any) -> None:
+        database, session = self.database, self.session
+        staged = self._staged(found)
         if found.mode == "append":
             database.insert_all(session, staged, self.target, names)
         elif found.mode == "upsert":
             database.upsert_all(session, staged, self.target, names, found.key)
         else:
             database.delete_insert_all(session, staged, self.target, names, found.key)
-        database.drop_table(session, staged)
 
     # --- abandon and state ---------------------------------------------------------------------
 
@@ -292,11 +279,8 @@ class Staging:
             found = self.ledger.find(run)
             if found is None:
                 return
-            if found.finished:
-                raise ConflictError(
-                    f"run {run!r} of {self.shown} is finished: its rows are in the target"
-                )
-            self.database.drop_table(self.session, (*self.target[:-1], found.staging))
+            self.refuse_finished(found)
+            self.database.drop_table(self.session, self._staged(found))
             self.letters.forget(run)
             self.ledger.forget_run(run)
 
@@ -318,23 +302,16 @@ class Staging:
         self.session.commit()
 
 
+def finished(found: Any, target: Any, written: int) -> dict[str, Any]:
+    """Return what ``finish`` says of a run that was moved; ``target`` is what was there before."""
+    known = written if found.mode == "replace" or target is None else None
+    return {"rows": written, "rows_in_target": known}
+
+
 def _statement(text: str) -> Any:
     from pypods.connectors.sql.statement import Statement
 
     return Statement(text)
-
-
-def _prepared(
-    plan: Any, *, attempt: int, finished: bool = False, parts: Any = None, cursor: Any = None
-) -> dict[str, Any]:
-    return {
-        "finished": finished,
-        "parts": parts or {},
-        "cursor": cursor,
-        "changes": plan.changes,
-        "schema": plan.schema,
-        "attempt": attempt,
-    }
 
 
 def _tell(commits: Any, committed: Any) -> None:

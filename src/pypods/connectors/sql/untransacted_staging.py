@@ -14,8 +14,9 @@ from pypods.connectors.drift import plan_columns
 from pypods.connectors.errors import ConflictError
 from pypods.connectors.sql.bad_rows import SUFFIX
 from pypods.connectors.sql.journal import NUMBER, TEXT, Journal
-from pypods.connectors.sql.staging import KEYED_MODES, Staging
+from pypods.connectors.sql.staging import Staging
 from pypods.connectors.sql.statement import Statement, Value
+from pypods.connectors.staging import KEYED_MODES
 
 TYPE_CHECKING = False  # As typing has it, without importing typing into every worker.
 if TYPE_CHECKING:
@@ -96,8 +97,9 @@ class UntransactedStaging(Staging):
 
         return insert
 
-    def _find(self, run: str) -> Any:
-        found = super()._find(run)
+    def open_run(self, run: str) -> Any:
+        """Return a run that is prepared. Raises ConflictError."""
+        found = super().open_run(run)
         if self.ledger.read(run).ready is not None:
             raise ConflictError(f"run {run!r} of {self.shown} is being finished; finish it again")
         return found
