@@ -224,7 +224,7 @@ class ClickhouseDatabase(UntransactedDatabase):
         import pyarrow.types as is_
 
         (sorting,) = clickhouse_swap.table_row(session, parts, "sorting_key")
-        first = clickhouse_types.split_arguments(sorting)[0]
+        first = clickhouse_types.split_arguments(re.sub(r"^\((.*)\)$", r"\1", sorting))[0]
         schema = self.describe(session, parts).schema
         by_text = {self.quote(field.name): field for field in schema}
         field = by_text.get(first) or by_text.get(self.quote(first) if first else "")

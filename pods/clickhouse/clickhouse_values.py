@@ -121,6 +121,10 @@ def written_column(column, field):
         return moments.cast(pa.timestamp("us", "UTC"))
     if is_.is_decimal(type_) and "Int" in base:
         return column.cast(pa.utf8())
+    if base.startswith("Map("):
+        entries = column.flatten()
+        column = pa.concat_arrays([column])  # Its offsets begin with 0.
+        return pa.MapArray.from_arrays(column.offsets, entries.field(0), entries.field(1))
     if kind_of(field) == "uuid":
         # Otherwise its halves would be read as numbers of this machine.
         return text_from_array(column, field)

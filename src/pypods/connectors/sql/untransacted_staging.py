@@ -10,9 +10,9 @@ from __future__ import annotations
 import os
 from contextlib import contextmanager
 
+from pypods.connectors.bad_rows import BAD_ROWS_SUFFIX, COLUMNS, rows_to_keep
 from pypods.connectors.drift import plan_columns
 from pypods.connectors.errors import ConflictError
-from pypods.connectors.sql.bad_rows import SUFFIX
 from pypods.connectors.sql.journal import NUMBER, TEXT, Journal
 from pypods.connectors.sql.staging import Staging
 from pypods.connectors.sql.statement import Statement, Value
@@ -24,9 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["UntransactedStaging"]
 
-_LETTER_COLUMNS = {
-    "run": TEXT, "part": TEXT, "position": NUMBER, "reason": TEXT, "row_json": TEXT,
-}  # fmt: skip
+_LETTER_COLUMNS = {name: NUMBER if name == "position" else TEXT for name in COLUMNS}
 
 
 class LoggedLetters:
@@ -40,11 +38,7 @@ class LoggedLetters:
 
     def add(self, run: str, part: str, first: int, rows: Any) -> None:
         """Keep rows for the checkpoint of their batch."""
-        from pypods.connectors.json_values import row_as_json
-
-        self.journal.letters += [
-            [run, part, first + each.at, each.reason, row_as_json(each.row)] for each in rows
-        ]
+        self.journal.letters += rows_to_keep(run, part, first, rows)
 
 
 class UntransactedStaging(Staging):
@@ -239,7 +233,7 @@ class UntransactedStaging(Staging):
         ]
         if not rows:
             return
-        parts = (*self.target[:-1], self.target[-1] + SUFFIX)
+        parts = (*self.target[:-1], self.target[-1] + BAD_ROWS_SUFFIX)
         self.database.create_log(self.session, parts, _LETTER_COLUMNS)
         there = self.session.rows(
             Statement(f"select count(*) from {self.database.table(parts)} where run = ", Value(run))
