@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-import os
 import shutil
-import signal
-import threading
 from decimal import Decimal
 from pathlib import Path
 from uuid import UUID
@@ -26,17 +23,17 @@ UNCLAIMED = {"snapshot": "not offered"}
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    """Return the port of ClickHouse's HTTP interface."""
+    """Return the pod of a server, and its port."""
     folder = tmp_path_factory.mktemp("servers")
     shutil.copytree(Path(__file__).parent / "servers" / "clickhouse", folder / "clickhouse")
     with PodLoader("clickhouse", pods_directory=folder) as pod:
-        yield pod.start({"default": ""})
+        yield pod, pod.start({"default": ""})
         pod.stop()
 
 
 @pytest.fixture
 def place(server):
-    return {"port": server, "database": "scratch"}
+    return {"port": server[1], "database": "scratch"}
 
 
 @pytest.fixture
@@ -194,8 +191,8 @@ def test_a_replaced_table_keeps_what_was_its_own(pod, place):
 
 
 @pytest.mark.parametrize("mode", ["append", "replace", "upsert", "delete_insert"])
-def test_a_finish_that_is_killed_anywhere_is_finished_by_the_next(load_connector, pod, place, mode):
-    """The worker is killed later and later; in the end each row is there once."""
+def test_a_finish_killed_anywhere_is_finished_again(load_connector, server, pod, place, mode):
+    """The worker is killed after each few statements; in the end each row is there once."""
     old = pa.table({"id": list(range(10)), "text": ["old"] * 10})
     new = pa.table({"id": list(range(5, 300)), "text": ["new"] * 295})
     wanted = {
@@ -206,27 +203,22 @@ def test_a_finish_that_is_killed_anywhere_is_finished_by_the_next(load_connector
     }[mode]
     loader = load_connector("clickhouse")
     pod.write_all(place, "t", iter(old.to_batches()), mode="replace")
-    kills, wait = 0, 0.0
+    pod.prepare(place, "t", new.schema, mode=mode, key=["id"], run="r")
+    pod.write(place, "t", iter(new.to_batches()), run="r")
+    kills = 0
     while True:
         pod = loader.load_pod()
         pod.check(place)
-        prepared = pod.prepare(place, "t", new.schema, mode=mode, key=["id"], run="r")
-        if not prepared["finished"] and prepared["parts"].get("0", {"rows": 0})["rows"] < 295:
-            pod.write(place, "t", iter(new.to_batches()), run="r", attempt=prepared["attempt"])
-        timer = threading.Timer(wait, os.kill, (loader.pid, signal.SIGKILL))
-        timer.start()
+        server[0].kill_after(loader.pid, 1 + kills)
         try:
             pod.finish(place, "t", run="r", rows=295)
             break
         except PodDiedError:
             kills += 1
-            wait += 0.04
-        finally:
-            timer.cancel()
-            timer.join()
-    pod = loader.load_pod()
+    server[0].spare()
+    pod.finish(place, "t", run="r", rows=295)
     found = read(pod, place, order_by=["id", "text"])
-    assert kills > 0
+    assert kills > 3
     assert found == sorted(wanted, key=lambda row: (row["id"], row["text"]))
     tables = read(pod, place, query="select name from system.tables where database = 'scratch'")
     assert {row["name"] for row in tables} == {"t", "_pypods_runs"}

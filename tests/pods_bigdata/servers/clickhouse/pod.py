@@ -9,6 +9,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import tempfile
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -31,6 +32,8 @@ _INSERT = re.compile(rb"(\s*insert\s+into\s.+?)(\sformat\s+\w+)\s*\n", re.IGNORE
 _VERSION = " (version {} (official build))"
 
 _servers = []
+#: Whom to kill, and after how many statements.
+_victim: dict = {}
 
 
 class _Server(ThreadingHTTPServer):
@@ -112,6 +115,7 @@ class _Handler(BaseHTTPRequestHandler):
             default = given.get("default_format") or self.headers.get("X-ClickHouse-Format")
             result = self._run(connection, statement, default or "TabSeparated")
             data = result.bytes()
+            _count_down()
         except Exception as exc:
             self._fail(str(exc))
             return
@@ -163,6 +167,25 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
         self.wfile.write(data)
+
+
+def _count_down() -> None:
+    """Kill whom we were asked to, once what it wants is done and before it is told so."""
+    if _victim:
+        _victim["statements"] -= 1
+        if not _victim["statements"]:
+            os.kill(_victim["pid"], signal.SIGKILL)
+            _victim.clear()
+
+
+def kill_after(pid, statements) -> None:
+    """Kill a process when so many more statements were executed."""
+    _victim.update(pid=pid, statements=statements)
+
+
+def spare() -> None:
+    """Kill nobody."""
+    _victim.clear()
 
 
 def start(users):
