@@ -70,6 +70,9 @@ class Run:
 class Ledger:
     """The two tables, in the schema of the target; each method is part of a transaction."""
 
+    #: What the first attempt of a run is called.
+    first_attempt = 1
+
     def __init__(self, database: Any, session: Any, target: Any) -> None:
         self.database = database
         self.session = session

@@ -68,7 +68,7 @@ class Staging(StagedTarget):
             found = self.ledger.find(run)
             if found is None:
                 self._begin(plan, source, target, mode=mode, key=key, run=run, drift=drift)
-                attempt, parts, schema = 1, {}, plan.schema
+                attempt, parts = self.ledger.first_attempt, {}
             elif found.finished:
                 return prepared(
                     plan.schema, attempt=found.attempt, finished=True,
@@ -137,7 +137,7 @@ class Staging(StagedTarget):
             schema = self._staged_schema(found, staged)
             done = self.ledger.parts(run)[part]
         writer = PartWriter(
-            self, self.database.writer(self.session, staged, schema), schema,
+            self, self._writer(staged, schema), schema,
             run=run, part=part, attempt=attempt, done=done, max_bad_rows=most,
             key=found.key if found.mode in KEYED_MODES else (),
         )  # fmt: skip
@@ -147,6 +147,10 @@ class Staging(StagedTarget):
                 _tell(writer.commits, committed)
         _tell(writer.commits, committed)
         return writer.total
+
+    def _writer(self, staged: Any, schema: Any) -> Any:
+        """Return a function that puts a batch into the staging table."""
+        return self.database.writer(self.session, staged, schema)
 
     def find_run(self, run: str) -> Any:
         """Return what is noted of a run, or None."""
@@ -198,9 +202,9 @@ class Staging(StagedTarget):
 
     def _check_finish(self, found: Any, rows: Any) -> tuple[int, Any, Any]:
         """Return how many rows there are, the target as it is, and the plan to get them there."""
-        staged = self._staged(found)
-        written = self._check_count(found, staged, rows)
-        self._check_keys(found, staged)
+        relation = self.database.table(self._staged(found))
+        written = self._check_count(found, relation, rows)
+        self._check_keys(found, relation)
         target = self._describe_target(None)
         plan = plan_columns(
             found.source_schema, target, found.drift,
@@ -208,9 +212,9 @@ class Staging(StagedTarget):
         )  # fmt: skip
         return written, target, plan
 
-    def _check_count(self, found: Any, staged: Any, rows: Any) -> int:
+    def _check_count(self, found: Any, relation: str, rows: Any) -> int:
         noted = sum(each["rows"] for each in self.ledger.parts(found.run).values())
-        ((there,),) = self.session.rows(f"select count(*) from {self.database.table(staged)}")
+        ((there,),) = self.session.rows(f"select count(*) from {relation}")
         if there != noted or (rows is not None and there != rows):
             raise ConflictError(
                 f"run {found.run!r} of {self.shown} has {there} rows, its checkpoints say {noted}"
@@ -220,7 +224,7 @@ class Staging(StagedTarget):
             )
         return int(there)
 
-    def _check_keys(self, found: Any, staged: Any) -> None:
+    def _check_keys(self, found: Any, relation: str) -> None:
         """Refuse a key that is there twice: which of its rows is the last is not known."""
         if found.mode != "upsert":
             return
@@ -228,8 +232,7 @@ class Staging(StagedTarget):
         twice = self.session.rows(
             self.database.limited(
                 _statement(
-                    f"select {names}, count(*) from {self.database.table(staged)} "
-                    f"group by {names} having count(*) > 1"
+                    f"select {names}, count(*) from {relation} group by {names} having count(*) > 1"
                 ),
                 1,
             )

@@ -1,0 +1,10 @@
+"""ClickHouse, as a source and a target of rows."""
+
+from pypods.connectors.sql.sql_connector import SqlConnector as _SqlConnector
+
+from .clickhouse_database import ClickhouseDatabase as _ClickhouseDatabase
+
+(
+    describe_connector, check, streams, schema, partitions, release_partitions, read, count,
+    checksum, truncate, execute, prepare, write, finish, abandon, state, write_all,
+) = _SqlConnector(_ClickhouseDatabase()).functions()  # fmt: skip
