@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 #: What a pod has to offer to be a connector.
 MARK = "describe_connector"
 SHOWN = ("title", "verified")
+NOT_VERIFIED = "not verified against a real server"
 
 
 class Action(StrEnum):
@@ -99,7 +100,7 @@ def list_connectors(settings: Settings) -> None:
                     folder.name,
                     str(about["title"] or ""),
                     environment(folder),
-                    about["verified"] if isinstance(about["verified"], str) else "",
+                    NOT_VERIFIED if about["verified"] is False else "",
                 )
                 for folder, about in found
             ],
@@ -131,6 +132,7 @@ def read_about(folder: PodFolder) -> dict[str, Any] | None:
         for name, value in constants_in(tree):
             if name in about and about[name] is None:
                 about[name] = value
+    about["verified"] = about["verified"] is not False  # Few say that they are.
     return about
 
 
@@ -163,8 +165,7 @@ def show_connector(settings: Settings, name: str) -> None:
     if settings.json:
         print(json.dumps(about, default=str))
         return
-    verified = about.get("verified")
-    remark = f" ({verified})" if isinstance(verified, str) else ""
+    remark = f" ({NOT_VERIFIED})" if about.get("verified") is False else ""
     print(f"{name}: {about.get('title', '')}, {about.get('driver', '')}{remark}")
     abilities = about.get("capabilities") or {}
     modes = abilities.get("write") or []

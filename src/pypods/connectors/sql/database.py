@@ -65,7 +65,8 @@ class Database:
     title = ""
     settings: Any = None
     capabilities: dict[str, Any] = CAPABILITIES
-    verified: Any = True
+    #: Whether it was tried with a real server; False is shown wherever connectors are listed.
+    verified: bool = True
     #: How the driver wants values marked (see ``Statement.render``).
     style = "qmark"
     mark = '"'
