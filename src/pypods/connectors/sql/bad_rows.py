@@ -13,13 +13,7 @@ __all__ = ["BadRow", "SUFFIX", "DeadLetters", "insert_good_rows"]
 
 SUFFIX = "__bad_rows"
 SAVEPOINT = "pypods_rows"
-_COLUMNS = {
-    "run": "text not null",
-    "part": "text not null",
-    "position": "bigint not null",
-    "reason": "text not null",
-    "row_json": "text not null",
-}
+_COLUMNS = ("run", "part", "position", "reason", "row_json")
 
 
 class BadRow:
@@ -83,10 +77,11 @@ class DeadLetters:
 
     def create(self) -> None:
         """Make it, in the transaction under way."""
-        columns = ", ".join(f"{self.database.quote(n)} {t}" for n, t in _COLUMNS.items())
-        self.session.run(
-            f"create table if not exists {self.database.table(self.parts)} ({columns})"
-        )
+        database = self.database
+        key, number, text = database.key_text_type, database.number_type, database.text_type
+        types = zip(_COLUMNS, (key, key, number, text, text))
+        columns = ", ".join(f"{database.quote(name)} {type_} not null" for name, type_ in types)
+        database.create_if_missing(self.session, self.parts, columns)
 
     def add(self, run: str, part: str, first: int, rows: list[BadRow]) -> None:
         """Put rows aside; ``first`` is the place of their batch's first row in the part."""
@@ -100,5 +95,5 @@ class DeadLetters:
         from pypods.connectors.sql.statement import Statement, Value
 
         if self.database.describe(self.session, self.parts) is not None:
-            table = self.database.table(self.parts)
-            self.session.run(Statement(f"delete from {table} where run = ", Value(run)))
+            table, column = self.database.table(self.parts), self.database.quote("run")
+            self.session.run(Statement(f"delete from {table} where {column} = ", Value(run)))

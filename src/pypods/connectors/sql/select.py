@@ -82,8 +82,8 @@ class Selection:
         return found
 
     def _condition(self, name: str, operator: str, value: Any) -> Statement:
-        quoted = self.database.quote(name)
         field = self.schema.field(name)
+        quoted = self.database.operand(field)
         if operator in ("is null", "is not null"):
             return Statement(quoted, " ", operator)
         if operator not in OPERATORS:
@@ -121,7 +121,7 @@ class Selection:
             )
         condition = Statement()
         for name, value in reversed(list(zip(names, values))):
-            quoted = self.database.quote(name)
+            quoted = self.database.operand(self.schema.field(name))
             bound = Value(value, self.schema.field(name))
             if value is None:
                 further = Statement(quoted, " is not null")

@@ -70,7 +70,7 @@ class Staging:
             if found is None:
                 self._begin(plan, source, target, mode=mode, key=key, run=run, drift=drift)
                 attempt, parts, schema = 1, {}, plan.schema
-            elif found.finished:
+            elif found.finished or self._finish_renamed(found):
                 return _prepared(plan, finished=True, cursor=found.cursor, attempt=found.attempt)
             else:
                 self._check_same(found, source, mode=mode, key=key, run=run)
@@ -202,7 +202,11 @@ class Staging:
     # --- finish --------------------------------------------------------------------------------
 
     def finish(self, *, run: str, cursor: Any, rows: Any) -> dict[str, Any]:
-        """Move everything into the target and note it, in one transaction."""
+        """Move everything into the target and note it, in one transaction.
+
+        Where no transaction can undo a rename, what it will mean is noted first, so that whoever
+        comes after a kill knows whether it was done.
+        """
         if not self.ledger.exists():
             self._find(run)
         with self.transaction():
@@ -212,6 +216,8 @@ class Staging:
                 raise ConflictError(f"run {run!r} of {self.shown} is not prepared")
             if found.finished:
                 return {"rows": found.rows, "rows_in_target": None}
+            if self._finish_renamed(found):
+                return {"rows": found.rows, "rows_in_target": found.rows}
             staged = (*self.target[:-1], found.staging)
             written = self._check_count(found, staged, rows)
             self._check_keys(found, staged)
@@ -220,10 +226,41 @@ class Staging:
                 found.source_schema, target, found.drift,
                 database=self.database, shown=self.shown,
             )  # fmt: skip
-            self._move(found, staged, target, plan)
-            self.ledger.finish_run(run, rows=written, cursor=cursor)
+            renames = target is None and not self.database.ddl_in_transactions
+            if renames:
+                self.ledger.begin_rename(run, rows=written, cursor=cursor)
+            else:
+                self._move(found, staged, target, plan)
+                self.ledger.finish_run(run, rows=written, cursor=cursor)
+        if renames:
+            self._rename(found, staged, rows=written, cursor=cursor)
         known = written if found.mode == "replace" or target is None else None
         return {"rows": written, "rows_in_target": known}
+
+    def _rename(self, found: Any, staged: Any, *, rows: int, cursor: Any) -> None:
+        with self.transaction():
+            # The attempt's row keeps others out until it is noted that the table has its name.
+            attempt = self.ledger.next_attempt(found.run)
+            if attempt != found.attempt + 1:
+                raise ConflictError(
+                    f"run {found.run!r} of {self.shown} was taken over by attempt {attempt - 1}"
+                )
+            self.database.rename_table(self.session, staged, self.target[-1])
+            self.ledger.finish_run(found.run, rows=rows, cursor=cursor)
+
+    def _was_renamed(self, found: Any) -> bool:
+        """Whether the run's table has become the target, and who did it did not come to note so.
+
+        Nothing else takes that table away: ``abandon`` forgets the run before it does.
+        """
+        staged = (*self.target[:-1], found.staging)
+        return bool(found.renaming and self.database.describe(self.session, staged) is None)
+
+    def _finish_renamed(self, found: Any) -> bool:
+        if not self._was_renamed(found):
+            return False
+        self.ledger.finish_run(found.run, rows=found.rows, cursor=found.cursor)
+        return True
 
     def _check_count(self, found: Any, staged: Any, rows: Any) -> int:
         noted = sum(each["rows"] for each in self.ledger.parts(found.run).values())
@@ -275,7 +312,7 @@ class Staging:
             database.upsert_all(session, staged, self.target, names, found.key)
         else:
             database.delete_insert_all(session, staged, self.target, names, found.key)
-        database.drop_table(session, staged)
+        database.drop_staging(session, staged)
 
     # --- abandon and state ---------------------------------------------------------------------
 
@@ -288,11 +325,11 @@ class Staging:
             found = self.ledger.find(run)
             if found is None:
                 return
-            if found.finished:
+            if found.finished or self._was_renamed(found):
                 raise ConflictError(
                     f"run {run!r} of {self.shown} is finished: its rows are in the target"
                 )
-            self.database.drop_table(self.session, (*self.target[:-1], found.staging))
+            self.database.drop_staging(self.session, (*self.target[:-1], found.staging))
             self.letters.forget(run)
             self.ledger.forget_run(run)
 
