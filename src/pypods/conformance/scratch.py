@@ -17,6 +17,7 @@ class Scratch:
     ``stream`` gives the stream of a new table's name, as a list of parts; ``unreachable`` and
     ``wrong_password`` are connections that fail so (None: the system has no such thing, or the
     server at hand lets everybody in), ``secret`` the text in the latter that no message may show.
+    ``whole_number`` is what the system calls a column of whole numbers.
     """
 
     connection: dict[str, Any]
@@ -24,6 +25,7 @@ class Scratch:
     unreachable: dict[str, Any] | None = None
     wrong_password: dict[str, Any] | None = None
     secret: str = ""
+    whole_number: str = "bigint"
     numbers: Any = field(default_factory=lambda: itertools.count(1))
 
     def new_stream(self, name: str = "") -> list[str]:

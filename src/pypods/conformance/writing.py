@@ -206,7 +206,8 @@ def check_refused_rows(subject: Subject) -> None:
 
     stream = subject.scratch.new_stream()
     quoted = ".".join('"' + part.replace('"', '""') + '"' for part in stream)
-    sql = f"create table {quoted} (id bigint not null, n bigint not null)"
+    number = subject.scratch.whole_number
+    sql = f'create table {quoted} ("id" {number} not null, "n" {number} not null)'
     subject.pod.execute(subject.connection, sql)
     numbers = [None if n in (7, 8, 90) else n for n in range(100)]
     table = table_of(id=pa.array(range(100), pa.int64()), n=pa.array(numbers, pa.int64()))
