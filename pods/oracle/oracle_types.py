@@ -45,6 +45,8 @@ for _bits, _digits in ((8, 3), (16, 5), (32, 10), (64, 19)):
     _WRITTEN[f"int{_bits}"] = (f"NUMBER({_digits})", f"{{}} between {-_edge} and {_edge - 1}")
     _unsigned = f"NUMBER({len(str(2 * _edge - 1))})"
     _WRITTEN[f"uint{_bits}"] = (_unsigned, f"{{}} between 0 and {2 * _edge - 1}")
+#: Of a decimal of so few digits that its NUMBER would be read as an integer.
+_DECIMAL, _DECIMAL_FORM, _INTEGER_DIGITS = "decimal", "{} = round({})", 18
 #: Own types that a column is made of again, if it is said to be one.
 OWN_KINDS = ("number", "interval day to second", "interval year to month")
 #: How a column is read that the driver does not give as Arrow data, or not all of it.
@@ -97,7 +99,7 @@ class Column:
     def type_text(self) -> str:
         """Return the contract's text for the type."""
         if self.said:
-            return self.said
+            return f"decimal({self.precision},0)" if self.said == _DECIMAL else self.said
         if self.is_free_number:
             return self._free_number()
         if self.base == "NUMBER":
@@ -112,7 +114,7 @@ class Column:
         if precision > MAX_DIGITS:
             return "utf8:number"
         if scale == 0:
-            for bits, digits in ((8, 2), (16, 4), (32, 9), (64, 18)):
+            for bits, digits in ((8, 2), (16, 4), (32, 9), (64, _INTEGER_DIGITS)):
                 if precision <= digits:
                     return f"int{bits}"
         return f"decimal({precision},{scale})"
@@ -133,10 +135,15 @@ class Column:
 
 def said_by(condition: str, quoted: str) -> str | None:
     """Return the type that a CHECK constraint on a column says, as one made here does."""
-    for text, (_, form) in _WRITTEN.items():
-        if form and condition == form.format(*[quoted] * form.count("{}")):
+    forms = {_DECIMAL: _DECIMAL_FORM, **{text: form for text, (_, form) in _WRITTEN.items()}}
+    for text, form in forms.items():
+        if form and condition == _filled(form, quoted):
             return text
     return None
+
+
+def _filled(form: str, quoted: str) -> str:
+    return form.format(*[quoted] * form.count("{}"))
 
 
 def check_of(field, quoted: str) -> str:
@@ -144,10 +151,15 @@ def check_of(field, quoted: str) -> str:
 
     One that is made like another column has a condition only if that one's type needs it.
     """
+    import pyarrow.types as is_
+
     sql_type, form = _WRITTEN.get(_written_text(field), ("", ""))
-    if sql_type_of(field) not in ("", sql_type):
-        return ""
-    return form.format(*[quoted] * form.count("{}"))
+    if is_.is_decimal(field.type) and not field.type.scale:
+        if field.type.precision <= _INTEGER_DIGITS:
+            return _filled(_DECIMAL_FORM, quoted)
+    elif sql_type_of(field) in ("", sql_type):
+        return _filled(form, quoted)
+    return ""
 
 
 def sql_type_of(field) -> str:
@@ -207,18 +219,13 @@ def asked_type(field):
     if is_.is_boolean(type_) and base != "BOOLEAN":
         return pa.int8()
     if is_.is_string(type_):
-        return pa.string() if base in ("VARCHAR2", "NVARCHAR2", "CHAR", "NCHAR") else _large(type_)
+        is_short = base in ("VARCHAR2", "NVARCHAR2", "CHAR", "NCHAR")
+        return pa.string() if is_short else pa.large_string()
     if is_.is_timestamp(type_):
         return pa.timestamp("us")
     if is_.is_binary(type_) or kind_of(field) == "uuid":
         return pa.large_binary() if base == "BLOB" else pa.binary()
     return type_
-
-
-def _large(_):
-    import pyarrow as pa
-
-    return pa.large_string()
 
 
 def stored_field(field):
@@ -237,10 +244,6 @@ def stored_field(field):
         return with_kind(field.with_type(pa.binary()), "")
     if is_.is_timestamp(type_) and type_.tz:
         return with_kind(field.with_type(pa.timestamp("us", "UTC")), "")
-    if is_.is_decimal(type_) and type_.scale == 0 and type_.precision <= 18:
-        # NUMBER(9) has no other name than what is read as int32.
-        number = Column(field.name, "NUMBER", precision=type_.precision, scale=0)
-        return field_from_text(field.name, number.type_text(), field.nullable)
     return with_kind(field, "")
 
 

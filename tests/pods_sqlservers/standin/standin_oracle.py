@@ -290,7 +290,7 @@ def note_types(pg, table, types):
 def note_conditions(pg, table, text):
     """Keep the CHECK constraints as they were written, by the names that PostgreSQL gave them."""
     number = oid_of(pg, table)
-    written = re.findall(r'check \((.*?(?:"[^"]*").*?)\)(?=,|\)|$)', text)
+    written = [inside(text, found.end()) for found in re.finditer(r"check \(", text)]
     made = pg.execute(
         "select k.conname::text, k.conkey[1], a.attname::text from pg_constraint k "
         "join pg_attribute a on a.attrelid = k.conrelid and a.attnum = k.conkey[1] "
@@ -302,6 +302,15 @@ def note_conditions(pg, table, text):
         pg.execute(
             "insert into conditions values ($1, $2, $3, $4)", [number, column_id, name, condition]
         )
+
+
+def inside(text, start):
+    """Return what stands in the brackets that were opened before a place."""
+    depth, at = 1, start
+    while depth:
+        depth += {"(": 1, ")": -1}.get(text[at], 0)
+        at += 1
+    return text[start : at - 1]
 
 
 def name_of(node):
