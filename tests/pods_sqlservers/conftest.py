@@ -6,6 +6,7 @@ import os
 import shutil
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,10 @@ SHIPPED = HERE.parent.parent / "pods"
 #: What is added to a shipped pod: the stand-in, and functions with which tests ask for it.
 EXTRA = """
 
-from . import standin_place, standin_{name} as _standin
+import sys as _sys
+_sys.path.insert(0, __file__.rpartition("/")[0])
+import standin_place
+import standin_{name} as _standin
 from .{name}_database import {class_}
 
 _standin.install()
@@ -42,13 +46,22 @@ def unparsed():
     return _standin.unparsed()
 
 
+def cut_after(statements):
+    standin_place.Cut.left = statements
+
+
+def translate(state, number, said):
+    error = {class_}().translate(_standin.error_of(state, number, said))
+    return [type(error).__name__, error.retry, str(error)]
+
+
 def ask(name, text):
     with standin_place.connect(name, "dbo,public") as connection:
         cursor = connection.execute(text)
         return [list(row) for row in cursor.fetchall()] if cursor.description else []
 
 
-__all__ += ["make_place", "drop_place", "recorded", "unparsed", "ask"]
+__all__ += ["make_place", "drop_place", "recorded", "unparsed", "cut_after", "translate", "ask"]
 """
 
 
@@ -59,6 +72,7 @@ class StandIn:
     loader: PodLoader
     connection: dict[str, Any]
     database: str
+    schema: str
 
     @property
     def pod(self) -> Any:
@@ -97,12 +111,35 @@ def load_standin(
         loader.unload_pod()
 
 
+def mssql_place(database: str) -> dict[str, Any]:
+    return {"host": "127.0.0.1", "database": database, "user": "sa", "password": "right"}
+
+
+def oracle_place(database: str) -> dict[str, Any]:
+    return {"service_name": database, "user": "app", "password": "right"}
+
+
+PLACES = {"mssql": ("dbo", mssql_place), "oracle": ("APP", oracle_place)}
+
+
 @pytest.fixture
-def standin(request: pytest.FixtureRequest, load_standin: Any, postgresql: Any) -> Any:
-    """Return the stand-in that the test's module names in CONNECTOR, with an empty database."""
-    loader = load_standin(request.module.CONNECTOR, postgresql)
-    database = f"pypods_standin_{uuid.uuid4().hex[:12]}"
-    pod = loader.load_pod()
-    pod.make_place(database)
-    yield StandIn(loader, request.module.place_of(database), database)
-    loader.load_pod().drop_place(database)
+def make_standin(load_standin: Any, postgresql: Any) -> Callable[[str], Any]:
+    """Return what makes a stand-in with an empty database, and drops that."""
+
+    @contextmanager
+    def make(name: str) -> Iterator[StandIn]:
+        loader = load_standin(name, postgresql)
+        database = f"pypods_standin_{uuid.uuid4().hex[:12]}"
+        loader.load_pod().make_place(database)
+        schema, place = PLACES[name]
+        yield StandIn(loader, place(database), database, schema)
+        loader.load_pod().drop_place(database)
+
+    return make
+
+
+@pytest.fixture
+def standin(request: pytest.FixtureRequest, make_standin: Any) -> Iterator[StandIn]:
+    """Return the stand-in that the test's module names in CONNECTOR."""
+    with make_standin(request.module.CONNECTOR) as made:
+        yield made

@@ -7,16 +7,15 @@ XACT_ABORT undoes the transaction, without it the statement.
 from __future__ import annotations
 
 import re
-from functools import lru_cache
+from functools import cache
 
 import mssql_python
 import psycopg
 import sqlglot
+import standin_place as place
 from mssql_python.connection_string_parser import _ConnectionStringParser
 from mssql_python.exceptions import raise_exception
 from sqlglot import exp
-
-from . import standin_place as place
 
 PASSWORD = "right"
 SERVER = "[Microsoft][ODBC Driver 18 for SQL Server][SQL Server]"
@@ -27,17 +26,14 @@ ERRORS = {
     "42P07": ("42S01", 2714, "There is already an object named '{}' in the database."),
     "42703": ("42S22", 207, "Invalid column name '{}'."),
     "42501": ("42000", 229, "The SELECT permission was denied on the object '{}'."),
-    "23505": ("23000", 2627, "Violation of PRIMARY KEY constraint. Cannot insert duplicate key in "
-              "object. The duplicate key value is ({})."),
-    "23502": ("23000", 515, "Cannot insert the value NULL into column '{}'; column does not allow "
-              "nulls. INSERT fails."),
+    "23505": ("23000", 2627, "Violation of PRIMARY KEY constraint. The duplicate value is ({})."),
+    "23502": ("23000", 515, "Cannot insert the value NULL into column '{}'. INSERT fails."),
     "23503": ("23000", 547, "The DELETE statement conflicted with the REFERENCE constraint. {}"),
     "23514": ("23000", 547, "The INSERT statement conflicted with the CHECK constraint. {}"),
     "22001": ("22001", 2628, "String or binary data would be truncated in table, column '{}'."),
     "22003": ("22003", 8115, "Arithmetic overflow error converting {}."),
     "22P02": ("22018", 245, "Conversion failed when converting {}."),
-    "40P01": ("40001", 1205, "Transaction (Process ID 51) was deadlocked on lock resources with "
-              "another process and has been chosen as the deadlock victim. Rerun it. {}"),
+    "40P01": ("40001", 1205, "Transaction (Process ID 51) was deadlocked on lock resources. {}"),
     "57P01": ("08S01", 10054, "TCP Provider: Error code 0x68. {}"),
 }  # fmt: skip
 _SIMPLE = {
@@ -77,10 +73,16 @@ class Connection:
         self.xact_abort = False
 
     def cursor(self):
+        self._refuse_lost()
         return Cursor(self)
 
     def setautocommit(self, value):
+        self._refuse_lost()
         self.pg.autocommit = value
+
+    def _refuse_lost(self):
+        if self.pg.closed:
+            raise_exception("08S01", f"{SERVER[:-12]}TCP Provider: Error code 0x68")
 
     def commit(self):
         self._end(self.pg.commit)
@@ -89,6 +91,7 @@ class Connection:
         self._end(self.pg.rollback)
 
     def _end(self, end):
+        place.step(self.pg)
         try:
             end()
         except psycopg.Error as exc:
@@ -107,7 +110,7 @@ class Connection:
             if guarded:
                 self.pg.execute("release savepoint standin")
         except psycopg.Error as exc:
-            if guarded:
+            if guarded and not self.pg.closed:
                 self.pg.execute("rollback to savepoint standin")
             elif not self.pg.closed:
                 self.pg.rollback()
@@ -128,7 +131,11 @@ class Cursor:
     def execute(self, text, *values):
         values = list(values[0]) if len(values) == 1 and isinstance(values[0], list) else values
         place.record(text, values)
-        self.answer = special(self.connection, text, values)
+        place.step(self.connection.pg)
+        try:
+            self.answer = special(self.connection, text, values)
+        except psycopg.Error as exc:
+            refuse(exc)
         if self.answer is None:
             made, table, declared = translated(text)
             self.connection.do(lambda: self._run(made, values, table, declared))
@@ -198,7 +205,7 @@ def special(connection, text, values):
     return None
 
 
-@lru_cache(maxsize=None)
+@cache
 def translated(text):
     """Return a statement for PostgreSQL, its table, and the types that it declares there."""
     locks = "(repeatableread" in text
@@ -220,7 +227,9 @@ def translated(text):
         elif isinstance(node, exp.Ordered) and isinstance(node.parent, exp.PrimaryKey):
             node.replace(node.this)
         elif isinstance(node, exp.Mod) and node.find(exp.Extract, exp.Anonymous):
-            node.replace(exp.Literal.number(0))  # PostgreSQL keeps nothing below a microsecond.
+            # PostgreSQL keeps nothing below a microsecond; a column of that name seems to.
+            fine = node.find(exp.Column).name == "fine"
+            node.replace(exp.Literal.number(100 if fine else 0))
     if isinstance(tree, exp.Alter):
         for change in tree.find_all(exp.AlterColumn):
             change.set("allow_null", None)
@@ -229,6 +238,14 @@ def translated(text):
     table = tree.find(exp.Table)
     names = [table.db or "dbo", table.name] if table else []
     return place.numbered(tree), names, declared
+
+
+def error_of(state, number, said):
+    """Return the driver's own error for a SQLSTATE; nothing of it is the server's number."""
+    try:
+        raise_exception(state, f"{SERVER}{said}")
+    except Exception as exc:
+        return exc
 
 
 def unparsed():
@@ -261,7 +278,9 @@ def plain_type(node):
 def name_of(node):
     """Return the name of a parsed type, as SQL Server has it."""
     kind = node.this
-    return (node.args.get("kind") or getattr(kind, "value", str(kind))).upper()
+    name = (node.args.get("kind") or getattr(kind, "value", str(kind))).upper()
+    # sqlglot reads REAL as FLOAT; FLOAT is never without its digits here.
+    return "REAL" if name == "FLOAT" and not node.expressions else name
 
 
 def note_types(pg, names, declared):
@@ -270,9 +289,9 @@ def note_types(pg, names, declared):
         "select c.oid::bigint from pg_class c join pg_namespace n on n.oid = c.relnamespace "
         "where n.nspname = $1 and c.relname = $2", names,
     ).fetchall()  # fmt: skip
-    renamed = {"TIMESTAMP": "datetime2", "TIMESTAMPTZ": "datetimeoffset", "UUID": "uniqueidentifier",
-               "BOOLEAN": "bit", "DOUBLE": "float", "ROWVERSION": "timestamp",
-               "UTINYINT": "tinyint"}  # fmt: skip
+    renamed = {"TIMESTAMP": "datetime2", "TIMESTAMPTZ": "datetimeoffset",
+               "UUID": "uniqueidentifier", "BOOLEAN": "bit", "DOUBLE": "float",
+               "ROWVERSION": "timestamp", "UTINYINT": "tinyint", "VARIANT": "sql_variant"}  # fmt: skip
     for column, type_ in declared.items():
         name = renamed.get(name_of(type_), name_of(type_).lower())
         sizes = [each.name for each in type_.expressions]

@@ -7,15 +7,14 @@ where it is done in one), and empty text is NULL.
 from __future__ import annotations
 
 import re
-from functools import lru_cache
+from functools import cache
 
 import oracledb
 import psycopg
 import sqlglot
+import standin_place as place
 from oracledb import errors
 from sqlglot import exp
-
-from . import standin_place as place
 
 PASSWORD = "right"
 APART = "declare pragma autonomous_transaction; begin execute immediate :1; end;"
@@ -84,6 +83,8 @@ class Connection:
         self.pg.autocommit = False
 
     def cursor(self):
+        if self.pg.closed:
+            refuse_with(3113, "ORA-03113: end-of-file on communication channel")
         return Cursor(self)
 
     def commit(self):
@@ -93,6 +94,7 @@ class Connection:
         self._end(self.pg.rollback)
 
     def _end(self, end):
+        place.step(self.pg)
         try:
             end()
         except psycopg.Error as exc:
@@ -114,6 +116,8 @@ class Connection:
 
     def change_tables(self, text):
         """Do it in a transaction of its own, as PRAGMA AUTONOMOUS_TRANSACTION does."""
+        if self.pg.closed:
+            refuse_with(3113, "ORA-03113: end-of-file on communication channel")
         place.record(text, [])
         with place.connect(self.database, '"APP",public') as pg:
             pg.autocommit = False
@@ -154,6 +158,7 @@ class Cursor:
 
     def execute(self, text, values=()):
         place.record(text, values)
+        place.step(self.connection.pg)
         assert self.sizes is None or len(self.sizes) == len(values)
         if text == APART:
             self.connection.change_tables(values[0])
@@ -211,14 +216,14 @@ def _marked(text):
     return re.sub(r'("[^"]*") is json', r"is_json(\1)", text)
 
 
-@lru_cache(maxsize=None)
+@cache
 def parsed(text):
     tree = sqlglot.parse_one(_marked(text), read="oracle")
     assert not isinstance(tree, exp.Command), text
     return tree
 
 
-@lru_cache(maxsize=None)
+@cache
 def translated(text):
     """Return a statement for PostgreSQL."""
     tree = parsed(text).copy()
@@ -229,6 +234,8 @@ def translated(text):
             node.replace(exp.DataType(this=exp.DataType.Type.USERDEFINED, kind=plain_type(node)))
         elif isinstance(node, exp.Ordered) and isinstance(node.parent, exp.PrimaryKey):
             node.replace(node.this)
+        elif isinstance(node, exp.NEQ) and node.this.name == "fine":
+            node.replace(exp.true())  # As if there were parts of microseconds.
         elif isinstance(node, exp.Length):
             node.replace(exp.func("hexadecimal_length", node.this.copy()))
         elif isinstance(node, exp.ToChar):
@@ -336,6 +343,14 @@ def plain_type(node):
     if name in ("VARCHAR2", "CHAR", "NVARCHAR2"):
         return f"varchar({sizes[0].split()[0]})"
     return _SIMPLE.get(name, "text")
+
+
+def error_of(_, number, said):
+    """Return the driver's own error for a number, or for one of its own that the text begins."""
+    try:
+        refuse_with(number, said)
+    except Exception as exc:
+        return exc
 
 
 def unparsed():

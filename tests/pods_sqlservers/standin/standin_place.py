@@ -1,7 +1,7 @@
 """PostgreSQL beneath a stand-in: its databases, statements translated to it, what was asked.
 
-A stand-in takes the place of a driver's connection. It translates each statement of the dialect with
-sqlglot and lets PostgreSQL do it, so that what the dialect's own SQL does to rows can be seen.
+A stand-in takes the place of a driver's connection. It translates each statement of the dialect
+with sqlglot and lets PostgreSQL do it, so that what the dialect's own SQL does to rows can be seen.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ import psycopg
 from psycopg import sql
 
 LOG = Path(__file__).with_name("statements.log")
-SERVER = dict(
-    host=os.environ.get("PYPODS_STANDIN_HOST", "127.0.0.1"),
-    port=os.environ.get("PYPODS_STANDIN_PORT", "5432"),
-    user=os.environ.get("PYPODS_STANDIN_USER", "postgres"),
-    password=os.environ.get("PYPODS_STANDIN_PASSWORD") or None,
-)
+SERVER = {
+    "host": os.environ.get("PYPODS_STANDIN_HOST", "127.0.0.1"),
+    "port": os.environ.get("PYPODS_STANDIN_PORT", "5432"),
+    "user": os.environ.get("PYPODS_STANDIN_USER", "postgres"),
+    "password": os.environ.get("PYPODS_STANDIN_PASSWORD") or None,
+}
 
 
 def make_database(name, script):
@@ -50,6 +50,21 @@ def connect(name, search_path):
     )  # fmt: skip
     connection.prepare_threshold = None  # Plans go stale when tables are made anew.
     return connection
+
+
+class Cut:
+    """When the connection is to be lost: before so many more statements; None: never."""
+
+    left = None
+
+
+def step(pg):
+    """Lose the connection, if it is time to: what it did not commit is undone."""
+    if Cut.left is not None:
+        Cut.left -= 1
+        if Cut.left < 0:
+            Cut.left = None
+            pg.close()
 
 
 def record(statement, values):
@@ -88,10 +103,10 @@ def as_arrow(cursor, type_of, batch_size, names=None):
     def batches():
         for start in range(0, len(rows), batch_size):
             part = rows[start : start + batch_size]
-            columns = zip(*part) if schema.names else []
+            columns = zip(*part, strict=True) if schema.names else []
             arrays = [
                 pa.array([_plain(each, field.type) for each in column], field.type)
-                for column, field in zip(columns, schema)
+                for column, field in zip(columns, schema, strict=True)
             ]
             yield pa.record_batch(arrays, schema=schema)
 

@@ -71,6 +71,7 @@ class Staging:
                 self._begin(plan, source, target, mode=mode, key=key, run=run, drift=drift)
                 attempt, parts, schema = 1, {}, plan.schema
             elif found.finished or self._finish_renamed(found):
+                self._sweep(found)
                 return _prepared(plan, finished=True, cursor=found.cursor, attempt=found.attempt)
             else:
                 self._check_same(found, source, mode=mode, key=key, run=run)
@@ -215,6 +216,7 @@ class Staging:
             if found is None:
                 raise ConflictError(f"run {run!r} of {self.shown} is not prepared")
             if found.finished:
+                self._sweep(found)
                 return {"rows": found.rows, "rows_in_target": None}
             if self._finish_renamed(found):
                 return {"rows": found.rows, "rows_in_target": found.rows}
@@ -261,6 +263,11 @@ class Staging:
             return False
         self.ledger.finish_run(found.run, rows=found.rows, cursor=found.cursor)
         return True
+
+    def _sweep(self, found: Any) -> None:
+        """Remove the staging table of a finished run, which may be left where that comes last."""
+        if not self.database.ddl_in_transactions:
+            self.database.drop_staging(self.session, (*self.target[:-1], found.staging))
 
     def _check_count(self, found: Any, staged: Any, rows: Any) -> int:
         noted = sum(each["rows"] for each in self.ledger.parts(found.run).values())
