@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import datetime as dt
+from decimal import Decimal
+
+import pyarrow as pa
 import pytest
 
+from pypods import PodCallError
 from pypods.conformance import Scratch, list_checks, run_check
 from pypods.conformance.subject import Subject
 
@@ -143,9 +148,8 @@ def test_a_value_that_a_column_would_change_is_refused(standin, declared, value)
     type_ = pa.int16() if isinstance(value, int) else None
     with pytest.raises(PodCallError) as caught:
         write(standin, pa.table({"c": pa.array([None, value], type_)}), mode="append")
-    kind = caught.value.type_name.rpartition(".")[2]
-    assert kind == ("SchemaError" if isinstance(value, int) else "DataError") or value == 1234
-    assert [row["c"] for row in read(standin) if row["c"] is not None] in ([], [1234])
+    assert caught.value.type_name.endswith(".DataError")
+    assert read(standin) == []
 
 
 def test_a_time_without_a_date_has_no_type(standin):

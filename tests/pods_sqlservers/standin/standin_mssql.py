@@ -291,7 +291,8 @@ def note_types(pg, names, declared):
     ).fetchall()  # fmt: skip
     renamed = {"TIMESTAMP": "datetime2", "TIMESTAMPTZ": "datetimeoffset",
                "UUID": "uniqueidentifier", "BOOLEAN": "bit", "DOUBLE": "float",
-               "ROWVERSION": "timestamp", "UTINYINT": "tinyint", "VARIANT": "sql_variant"}  # fmt: skip
+               "ROWVERSION": "timestamp", "UTINYINT": "tinyint",
+               "VARIANT": "sql_variant"}  # fmt: skip
     for column, type_ in declared.items():
         name = renamed.get(name_of(type_), name_of(type_).lower())
         sizes = [each.name for each in type_.expressions]
