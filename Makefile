@@ -15,7 +15,7 @@ PINS := requirements/run.txt requirements/dev.txt
 export UV_PYTHON_DOWNLOADS ?= never
 export UV_NO_PROGRESS ?= 1
 
-.PHONY: help demo test soak check format-check lint types layers fmt pins bench clean
+.PHONY: help demo test soak check format-check lint types layers fmt pins bench bench-integrate clean
 
 help: ## Say what can be typed
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -59,6 +59,9 @@ fmt: .venv/ready ## Format the code and repair what can be repaired
 
 bench: .venv/run-ready ## Measure what pypods costs, beside others (BENCH="--quick" to try, "--page")
 	@$(BIN)/python benchmarks/call.py $(BENCH)
+
+bench-integrate: .venv/run-ready ## Measure moving tables, beside others (BENCH="--quick" to try)
+	@$(BIN)/python benchmarks/integrate.py $(BENCH)
 
 pins: | $(UV) ## Pin the newest versions into requirements/*.txt
 	@pin() { "$(UV)" pip compile --quiet --universal --python-version 3.11 --upgrade \

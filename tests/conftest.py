@@ -1,4 +1,4 @@
-"""Servers, interpreters and packages that tests need, what they leave running; nothing of pypods.
+"""Servers, interpreters, packages and connectors that tests need; what they leave running.
 
 A test that needs something this machine lacks is skipped aloud, with the reason and the variable
 that points elsewhere. With PYPODS_REQUIRE_SERVICES=1, as in CI, the same lack is a failure.
@@ -16,10 +16,13 @@ import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 from urllib.parse import unquote, urlsplit
 
 import pytest
+
+if TYPE_CHECKING:
+    from pypods.pods import PodLoader
 
 CONNECT_TIMEOUT_SECONDS = 2.0
 LEFTOVER_GRACE_SECONDS = 5.0
@@ -35,6 +38,12 @@ PYTHONS = ["3.8", "3.9", "3.10", "3.11", "3.12", "3.13"]
 if shutil.which("python3.14"):
     PYTHONS.append("3.14")
 PYTHONS = os.environ.get("PYPODS_TEST_PYTHONS", "").split() or PYTHONS
+OUTER_PYTHONS = sorted({PYTHONS[0], PYTHONS[-1]})
+#: This process's: it need not be on PATH, and has the coverage that a worker is measured with.
+OWN_PYTHON = "of_host"
+
+
+SHIPPED = Path(__file__).resolve().parent.parent / "pods"
 
 
 def pytest_configure() -> None:
@@ -100,19 +109,19 @@ def find_server(kind: str) -> Server:
     return server
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def postgresql() -> Server:
     """Return the PostgreSQL server."""
     return find_server("postgresql")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def mariadb() -> Server:
     """Return the MariaDB server."""
     return find_server("mariadb")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def redis() -> Server:
     """Return the Redis server."""
     return find_server("redis")
@@ -129,6 +138,7 @@ def find_python() -> Callable[[str], Path]:
 
             for found in list_interpreters():
                 paths.setdefault(".".join(map(str, found.version[:2])), Path(found.path))
+            paths[OWN_PYTHON] = Path(sys.executable)
         if version not in paths:
             skip_or_fail(f"no Python {version} here; set PYPODS_TEST_PYTHONS to those there are")
         return paths[version]
@@ -142,11 +152,17 @@ def each_python(request: pytest.FixtureRequest, find_python: Callable[[str], Pat
     return find_python(request.param)
 
 
-@pytest.fixture(
-    scope="session", params=sorted({PYTHONS[0], PYTHONS[-1]}), ids=lambda each: f"python{each}"
-)
+@pytest.fixture(scope="session", params=OUTER_PYTHONS, ids=lambda each: f"python{each}")
 def outer_python(request: pytest.FixtureRequest, find_python: Callable[[str], Path]) -> Path:
     """Run the test with the oldest and with the newest Python a pod may have."""
+    return find_python(request.param)
+
+
+@pytest.fixture(
+    scope="session", params=[*OUTER_PYTHONS, OWN_PYTHON], ids=lambda each: f"python{each}"
+)
+def outer_or_own_python(request: pytest.FixtureRequest, find_python: Callable[[str], Path]) -> Path:
+    """Run the test with those two and with the host's own, which can be measured."""
     return find_python(request.param)
 
 
@@ -154,6 +170,32 @@ def outer_python(request: pytest.FixtureRequest, find_python: Callable[[str], Pa
 def repository() -> Path:
     """Return the folder of the repository."""
     return Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def load_connector(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Callable[[str], PodLoader]]:
+    """Return a function from a shipped connector's name to its loader, loaded.
+
+    Each has an environment of its own, built once in a session.
+    """
+    from pypods.pods import PodLoader
+
+    folder = tmp_path_factory.mktemp("connectors")
+    loaders: dict[str, PodLoader] = {}
+
+    def load(name: str) -> PodLoader:
+        if name not in loaders:
+            unwanted = shutil.ignore_patterns("venv", "__pycache__", "venv.lock")
+            shutil.copytree(SHIPPED / name, folder / name, ignore=unwanted)
+            loaders[name] = PodLoader(name, pods_directory=folder)
+            loaders[name].load_pod()
+        return loaders[name]
+
+    yield load
+    for loader in loaders.values():
+        loader.unload_pod()
 
 
 # --- packages to install without a network -------------------------------------------------------

@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import codecs
 
-import pyarrow as pa
-
 from pypods.connectors.errors import SchemaError, SettingsError
 from pypods.connectors.files.builder import fill_batch
-from pypods.connectors.files.format import FILE_CAPABILITIES, FileFormat, file_settings, spread
+from pypods.connectors.files.format import FILE_CAPABILITIES, file_settings, spread
+from pypods.connectors.files.untyped_format import UntypedFormat
 from pypods.connectors.settings import Settings, setting
 from pypods.connectors.text_forms import BINARY_FORMS
-from pypods.connectors.types import field_from_text, schema_from_rows, text_of
+from pypods.connectors.types import schema_from_rows, text_of
 
 from . import csv_inference, csv_ranges, csv_reading, csv_writing
 
 __all__ = ["CsvFormat"]
 
 COMPRESSIONS = {"none": "", "gzip": ".gz", "zstd": ".zst"}
-NOT_NULL = " not null"
 
 
-class CsvFormat(FileFormat):
+class CsvFormat(UntypedFormat):
     """CSV files, plain or compressed, and folders of them."""
 
     name = "csv"
@@ -49,7 +47,6 @@ class CsvFormat(FileFormat):
         ),
     )  # fmt: skip
     capabilities = FILE_CAPABILITIES
-    can_evolve = True
     suffixes = tuple(
         kind + compression for kind in (".csv", ".tsv", ".txt") for compression in
         COMPRESSIONS.values()
@@ -80,64 +77,15 @@ class CsvFormat(FileFormat):
         kind = ".tsv" if settings["delimiter"] == "\t" else ".csv"
         return kind + COMPRESSIONS[settings["compression"]]
 
-    def declared(self, settings):
-        """Return the fields that the settings declare, by name."""
-        fields = {}
-        for name, text in (settings["columns"] or {}).items():
-            if not isinstance(text, str):
-                raise SettingsError(f"the type of column {name!r} is text, as int64, not {text!r}")
-            required = text.lower().endswith(NOT_NULL)
-            text = text[: -len(NOT_NULL)] if required else text
-            fields[name] = field_from_text(name, text, not required)
-        return fields
-
     # --- reading -------------------------------------------------------------------------------
 
-    def names(self, source):
-        """Return the columns of all files; one that is missing in some is NULL there."""
-        declared = list(self.declared(source.settings))
-        found = {}
-        for file in source.files:
-            found.update(dict.fromkeys(csv_reading.column_names(source, file.path, declared)))
-        missing = [name for name in declared if name not in found]
-        if found and missing:
-            raise SchemaError(
-                f"{source.stream.name} has no column {missing[0]!r}, which is declared; it has "
-                f"{', '.join(map(repr, found))}"
-            )
-        return list(found)
+    def column_names(self, source, path, declared):
+        """Return the columns of a file."""
+        return csv_reading.column_names(source, path, declared)
 
-    def schema(self, source):
-        """Return declared types, those the files were written with, else what all values are."""
-        names = self.names(source)
-        declared = {**source.remembered, **self.declared(source.settings)}
-        inferred = csv_inference.infer(source, [name for name in names if name not in declared])
-        return pa.schema([declared.get(name) or inferred[name] for name in names])
-
-    def target_schema(self, source, wanted):
-        """Return the columns of the files; what is not declared takes any type, as text."""
-        declared = {**source.remembered, **self.declared(source.settings)}
-        given = {field.name: field for field in wanted}
-        fields = []
-        for name in self.names(source):
-            field = declared.get(name) or given.get(name) or pa.field(name, pa.utf8())
-            # A line can always have less than the columns that are there.
-            fields.append(field if name in declared else field.with_nullable(True))
-        return pa.schema(fields)
-
-    def read_as(self, source, fields):
-        """Return the source with these types of its columns."""
-        made = source.of(source.files)
-        settings = dict(source.settings)
-        wanted = {field.name: field for field in fields}
-        declared = {**source.remembered, **self.declared(settings)}
-        made.schema = pa.schema(
-            [
-                wanted.get(name) or declared.get(name) or field_from_text(name, "utf8")
-                for name in self.names(source)
-            ]
-        )
-        return made
+    def infer(self, source, names):
+        """Return the fields of these columns, as all their values have them."""
+        return csv_inference.infer(source, names)
 
     def remember(self, source):
         """Return the types, so that not every worker looks at all values."""

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import duckdb
 
-from pypods.connectors.batches import conform, refuse_finer
+from pypods.connectors.batches import conform, refuse_finer, refuse_infinite
 from pypods.connectors.errors import (
     AuthenticationError,
     ConflictError,
@@ -19,7 +17,8 @@ from pypods.connectors.errors import (
 )
 from pypods.connectors.names import join_stream
 from pypods.connectors.settings import Settings, setting
-from pypods.connectors.sql.database import CAPABILITIES, Database, Description
+from pypods.connectors.sql.database import CAPABILITIES, Description
+from pypods.connectors.sql.file_database import FILE_SETTING, FileDatabase
 from pypods.connectors.sql.statement import Statement, Value
 from pypods.connectors.types import kind_of, text_of
 
@@ -30,14 +29,14 @@ from .duckdb_sessions import BATCH, DuckdbSession
 _UNITS = {"TIMESTAMP_S": 1_000_000, "TIMESTAMP_MS": 1000}
 
 
-class DuckdbDatabase(Database):
+class DuckdbDatabase(FileDatabase):
     """DuckDB, which speaks Arrow itself. One process at a time can have a file open to write."""
 
     name = "duckdb"
     title = "DuckDB"
     settings = Settings(
         "duckdb",
-        setting("database", "path", "the file; made when it is first written", required=True),
+        FILE_SETTING,
         setting("threads", "integer", "how many threads it may use"),
         setting("memory_limit", "text", "how much memory it may use, as 1GB"),
     )
@@ -53,11 +52,7 @@ class DuckdbDatabase(Database):
 
     def open(self, settings, *, writing: bool = False):
         """Return a session."""
-        path = settings["database"]
-        if not path or path.startswith(":memory:"):
-            raise SettingsError("database is the path of a file: one in memory ends with its call")
-        if not writing and not Path(path).is_file():
-            raise UnreachableError(f"there is no DuckDB file {path}", retry=False)
+        path = self.path(settings, writing=writing)
         config = {"TimeZone": "UTC"}
         for name in ("threads", "memory_limit"):
             if settings[name] is not None:
@@ -66,11 +61,6 @@ class DuckdbDatabase(Database):
         connection = duckdb.connect(path, read_only=not writing, config=config)
         connection.execute(f"set TimeZone = '{zone}'")
         return DuckdbSession(connection, self)
-
-    def will_be_made(self, settings) -> bool:
-        """Whether there is no file yet, in a folder that is there."""
-        path = Path(settings["database"]).absolute()
-        return not path.exists() and path.parent.is_dir()
 
     def server(self, session) -> str:
         """Return the library's version."""
@@ -244,7 +234,7 @@ class DuckdbDatabase(Database):
             for column, field in zip(batch.columns, schema):
                 if isinstance(column, pa.ExtensionArray):
                     column = column.storage
-                _refuse_infinite(column, field, seen)
+                refuse_infinite(column, field, seen)
                 columns.append(column)
             plain = pa.record_batch(columns, names=schema.names)
             yield conform(plain, schema, first_row=seen)
@@ -255,26 +245,7 @@ class DuckdbDatabase(Database):
         names = [field.name.lower() for field in self.describe(session, parts).schema]
         if "rowid" in names:
             return [{}]
-        ((low, high),) = session.rows(f"select min(rowid), max(rowid) from {self.table(parts)}")
-        if low is None or high - low < count:
-            return [{}]
-        bounds = [low + (high - low + 1) * each // count for each in range(1, count)]
-        edges = [None, *bounds, None]
-        return [{"from": start, "to": end} for start, end in zip(edges, edges[1:])]
-
-    def partition_condition(self, partition):
-        """Return the condition of a range of row numbers."""
-        if not partition:
-            return None
-        if set(partition) != {"from", "to"}:
-            raise SettingsError(f"DuckDB made no partition {partition!r}")
-        condition = Statement("true")
-        for operator, edge in ((">=", partition["from"]), ("<", partition["to"])):
-            if edge is not None:
-                if not isinstance(edge, int):
-                    raise SettingsError(f"DuckDB made no partition {partition!r}")
-                condition += Statement(f" and rowid {operator} ", Value(edge))
-        return condition
+        return self.ranges(session, parts, "rowid", count)
 
     # --- writing -------------------------------------------------------------------------------
 
@@ -313,24 +284,3 @@ class DuckdbDatabase(Database):
             session.insert(text, batch)
 
         return insert
-
-
-def _refuse_infinite(column, field, first_row: int) -> None:
-    """Raise DataError for infinity, which DuckDB has among its dates and Arrow has not."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    if pa.types.is_timestamp(column.type):
-        numbers, edge = column.view(pa.int64()), 2**63 - 1
-    elif pa.types.is_date32(column.type):
-        numbers, edge = column.view(pa.int32()), 2**31 - 1
-    else:
-        return
-    at = pc.index(pc.or_(pc.equal(numbers, edge), pc.equal(numbers, -edge)), True).as_py()
-    if at >= 0:
-        raise DataError(
-            f"row {first_row + at} (from 0), column {field.name!r}: infinity, which Arrow has not; "
-            f"leave it out with where, or read it as text with a query",
-            position=first_row + at,
-            column=field.name,
-        )

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import pyarrow as pa
-
-from pypods.connectors.errors import ConflictError, SchemaError, SettingsError
+from pypods.connectors.errors import ConflictError, SettingsError
 from pypods.connectors.files.builder import fill_batch
-from pypods.connectors.files.format import FILE_CAPABILITIES, FileFormat, file_settings
+from pypods.connectors.files.format import FILE_CAPABILITIES, file_settings
+from pypods.connectors.files.untyped_format import UntypedFormat
 from pypods.connectors.settings import Settings, setting
-from pypods.connectors.types import field_from_text
 
 from . import excel_reading, excel_writing
 
 __all__ = ["ExcelFormat"]
 
-NOT_NULL = " not null"
 WRITTEN = ".xlsx"
 
 
-class ExcelFormat(FileFormat):
+class ExcelFormat(UntypedFormat):
     """Sheets of workbooks: ``book.xlsx/Sheet 1``, or ``book.xlsx`` if it has one."""
 
     name = "excel"
@@ -37,7 +34,6 @@ class ExcelFormat(FileFormat):
     has_parts = True
     in_s3 = False
     can_extend = False
-    can_evolve = True
     max_rows = excel_writing.MAX_LINES - 1
 
     def driver(self):
@@ -50,68 +46,19 @@ class ExcelFormat(FileFormat):
         """Raise SettingsError for types that there are not."""
         self.declared(settings)
 
-    def declared(self, settings):
-        """Return the fields that the settings declare, by name."""
-        fields = {}
-        for name, text in (settings["columns"] or {}).items():
-            if not isinstance(text, str):
-                raise SettingsError(f"the type of column {name!r} is text, as int64, not {text!r}")
-            required = text.lower().endswith(NOT_NULL)
-            text = text[: -len(NOT_NULL)] if required else text
-            fields[name] = field_from_text(name, text, not required)
-        return fields
-
     # --- reading -------------------------------------------------------------------------------
 
     def parts(self, store, settings, path):
         """Return the names of the sheets."""
         return excel_reading.sheet_names(store, path)
 
-    def names(self, source):
-        """Return the columns of all files; one that is missing in some is NULL there."""
-        declared = list(self.declared(source.settings))
-        found = {}
-        for file in source.files:
-            found.update(dict.fromkeys(excel_reading.Sheet(source, file.path, declared).names))
-        missing = [name for name in declared if name not in found]
-        if found and missing:
-            raise SchemaError(
-                f"{source.stream.name} has no column {missing[0]!r}, which is declared; it has "
-                f"{', '.join(map(repr, found))}"
-            )
-        return list(found)
+    def column_names(self, source, path, declared):
+        """Return the columns of a sheet."""
+        return excel_reading.Sheet(source, path, declared).names
 
-    def schema(self, source):
-        """Return declared types, those the files were written with, else what all cells are."""
-        declared = {**source.remembered, **self.declared(source.settings)}
-        names = self.names(source)
-        inferred = excel_reading.infer(source, [name for name in names if name not in declared])
-        return pa.schema([declared.get(name) or inferred[name] for name in names])
-
-    def target_schema(self, source, wanted):
-        """Return the columns of the files; what is not declared takes any type."""
-        declared = {**source.remembered, **self.declared(source.settings)}
-        given = {field.name: field for field in wanted}
-        return pa.schema(
-            [
-                declared.get(name)
-                or (given.get(name) or pa.field(name, pa.utf8())).with_nullable(True)
-                for name in self.names(source)
-            ]
-        )
-
-    def read_as(self, source, fields):
-        """Return the source with these types of its columns."""
-        made = source.of(source.files)
-        declared = {**source.remembered, **self.declared(source.settings)}
-        wanted = {field.name: field for field in fields}
-        made.schema = pa.schema(
-            [
-                wanted.get(name) or declared.get(name) or pa.field(name, pa.utf8())
-                for name in self.names(source)
-            ]
-        )
-        return made
+    def infer(self, source, names):
+        """Return the fields of these columns, as all their cells have them."""
+        return excel_reading.infer(source, names)
 
     def read(self, source, piece, schema, batch_rows):
         """Yield the rows of a sheet."""

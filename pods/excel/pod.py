@@ -1,31 +1,10 @@
 """Excel files, as a source and a target of rows."""
 
-from pypods.connectors.files.file_connector import FileConnector
+from pypods.connectors.files.file_connector import FileConnector as _FileConnector
 
-from .excel_format import ExcelFormat
+from .excel_format import ExcelFormat as _ExcelFormat
 
-__all__ = [
-    "abandon", "check", "checksum", "count", "describe_connector", "execute", "finish",
-    "partitions", "prepare", "read", "release_partitions", "schema", "state", "streams",
-    "truncate", "write", "write_all",
-]  # fmt: skip
-
-_connector = FileConnector(ExcelFormat())
-
-describe_connector = _connector.describe_connector
-check = _connector.check
-streams = _connector.streams
-schema = _connector.schema
-partitions = _connector.partitions
-release_partitions = _connector.release_partitions
-read = _connector.read
-count = _connector.count
-checksum = _connector.checksum
-truncate = _connector.truncate
-execute = _connector.execute
-prepare = _connector.prepare
-write = _connector.write
-finish = _connector.finish
-abandon = _connector.abandon
-state = _connector.state
-write_all = _connector.write_all
+(
+    describe_connector, check, streams, schema, partitions, release_partitions, read, count,
+    checksum, truncate, execute, prepare, write, finish, abandon, state, write_all,
+) = _FileConnector(_ExcelFormat()).functions()  # fmt: skip

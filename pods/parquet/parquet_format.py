@@ -144,16 +144,6 @@ class ParquetFormat(FileFormat):
             if rows:
                 writer.write_table(pa.Table.from_batches(waiting, schema), GROUP_ROWS)
 
-    def extend(self, source, path, file, schema, batches):
-        """Write the old file's rows and then others."""
-
-        def rows():
-            for batch in source.batches():
-                yield fill_batch(batch, schema)
-            yield from batches
-
-        self.write(source, path, file, schema, rows())
-
 
 def _joined(pieces):
     """Return pieces in which row groups of one file that follow each other are one."""

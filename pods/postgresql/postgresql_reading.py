@@ -10,7 +10,7 @@ import datetime as dt
 from functools import partial
 from uuid import UUID
 
-from pypods.connectors.batches import conform
+from pypods.connectors.batches import conform, refuse_infinite
 from pypods.connectors.errors import DataError
 from pypods.connectors.sql.statement import Statement, Value
 from pypods.connectors.types import kind_of
@@ -18,11 +18,8 @@ from pypods.connectors.types import kind_of
 from . import postgresql_types
 
 BATCH_BYTES = 4 * 2**20
-#: PostgreSQL's infinite dates and timestamps, as they come in its binary form.
-_INFINITE_DAYS = (2**31 - 1, -(2**31))
-#: Days and microseconds from 1970 to 2000, which is where PostgreSQL counts from.
+#: Days from 1970 to 2000, which is where PostgreSQL counts from.
 _EPOCH_DAYS = 10957
-_EPOCH_MICROSECONDS = _EPOCH_DAYS * 86_400_000_000
 
 
 def read_batches(session, statement, schema, partition):
@@ -87,7 +84,7 @@ def _in_schema(batch, schema, first_row: int):
     for column, field in zip(batch.columns, schema):
         if isinstance(column, pa.ExtensionArray):
             column = column.storage
-        _refuse_infinite(column, field, first_row)
+        refuse_infinite(column, field, first_row, epoch_days=_EPOCH_DAYS)
         if pa.types.is_list(column.type) and isinstance(
             column.type.value_type, pa.BaseExtensionType
         ):
@@ -95,30 +92,6 @@ def _in_schema(batch, schema, first_row: int):
         columns.append(column)
     plain = pa.record_batch(columns, names=schema.names)
     return conform(plain, schema, first_row=first_row)
-
-
-def _refuse_infinite(column, field, first_row: int) -> None:
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    if pa.types.is_timestamp(column.type):
-        numbers, edge = column.view(pa.int64()), 2**63 - 1
-        low, high = -(2**63) + _EPOCH_MICROSECONDS, edge - _EPOCH_MICROSECONDS
-    elif pa.types.is_date32(column.type):
-        numbers, edge = column.view(pa.int32()), 2**31 - 1
-        low, high = -(2**31) + _EPOCH_DAYS, edge - _EPOCH_DAYS
-    else:
-        return
-    # Whether or not the driver has moved them by the difference of the epochs.
-    found = pc.or_(pc.less_equal(numbers, low), pc.greater_equal(numbers, high))
-    at = pc.index(found, True).as_py()
-    if at >= 0:
-        raise DataError(
-            f"row {first_row + at} (from 0), column {field.name!r}: infinity, which Arrow has not; "
-            f"leave it out with where, or read it as text with a query",
-            position=first_row + at,
-            column=field.name,
-        )
 
 
 def refuse_dimensions(cursor, text: str, schema) -> None:

@@ -17,14 +17,13 @@ from pypods.connectors.errors import (
     UnreachableError,
 )
 from pypods.connectors.settings import Settings, setting
-from pypods.connectors.sql.database import CAPABILITIES, Database, Description
+from pypods.connectors.sql.database import CAPABILITIES, Description
+from pypods.connectors.sql.file_database import FILE_SETTING, FileDatabase
 from pypods.connectors.sql.session import Session
 from pypods.connectors.sql.statement import Statement, Value
 from pypods.connectors.types import field_from_text, text_of
 
 from . import sqlite_reading, sqlite_types, sqlite_values
-
-ROWID_NAMES = ("_rowid_", "rowid", "oid")
 
 
 class SqliteSession(Session):
@@ -40,18 +39,19 @@ class SqliteSession(Session):
             self.connection.execute("rollback")
 
 
-class SqliteDatabase(Database):
+class SqliteDatabase(FileDatabase):
     """SQLite, with the standard library for writing and ADBC for reading."""
 
     name = "sqlite"
     title = "SQLite"
     settings = Settings(
         "sqlite",
-        setting("database", "path", "the file; made when it is first written", required=True),
+        FILE_SETTING,
         setting("timeout", "number", "seconds to wait for a file that is locked", default=60.0),
     )
     capabilities = {**CAPABILITIES, "parallel_write": True}
     folds_case = True
+    row_numbers = ("_rowid_", "rowid", "oid")
     #: Whether batches are read with ADBC; without it they come from the standard library.
     fast = True
 
@@ -67,11 +67,7 @@ class SqliteDatabase(Database):
 
     def open(self, settings, *, writing: bool = False) -> Session:
         """Return a session."""
-        path = settings["database"]
-        if not path or path == ":memory:":
-            raise SettingsError("database is the path of a file: one in memory ends with its call")
-        if not writing and not Path(path).is_file():
-            raise UnreachableError(f"there is no SQLite file {path}", retry=False)
+        path = self.path(settings, writing=writing)
         mode = "rwc" if writing else "ro"
         connection = sqlite3.connect(
             self.uri(path, mode),
@@ -93,11 +89,6 @@ class SqliteDatabase(Database):
     def uri(self, path: str, mode: str) -> str:
         """Return a path as SQLite's own kind of address."""
         return f"file:{percent_encoded(str(Path(path).absolute()))}?mode={mode}"
-
-    def will_be_made(self, settings) -> bool:
-        """Whether there is no file yet, in a folder that is there."""
-        path = Path(settings["database"]).absolute()
-        return not path.exists() and path.parent.is_dir()
 
     def server(self, session) -> str:
         """Return the version of the library."""
@@ -297,35 +288,14 @@ class SqliteDatabase(Database):
 
     def partitions(self, settings, session, parts, count: int):
         """Return ranges of row numbers, the first and the last one open at their ends."""
-        table = self.table(parts)
         names = {each[0].lower() for each in self._columns(session, parts[1], parts[0])}
-        rowid = next((name for name in ROWID_NAMES if name not in names), None)
+        rowid = next((name for name in self.row_numbers if name not in names), None)
         if rowid is None:
             return [{}]
         try:
-            ((low, high),) = session.rows(f"select min({rowid}), max({rowid}) from {table}")
+            return self.ranges(session, parts, rowid, count)
         except sqlite3.Error:  # A table without row numbers.
             return [{}]
-        if low is None or high - low < count:
-            return [{}]
-        bounds = [low + (high - low + 1) * each // count for each in range(1, count)]
-        edges = [None, *bounds, None]
-        return [{"rowid": rowid, "from": start, "to": end} for start, end in zip(edges, edges[1:])]
-
-    def partition_condition(self, partition):
-        """Return the condition of a range of row numbers."""
-        if not partition:
-            return None
-        rowid = partition.get("rowid")
-        if rowid not in ROWID_NAMES or set(partition) != {"rowid", "from", "to"}:
-            raise SettingsError(f"SQLite made no partition {partition!r}")
-        condition = Statement("1 = 1")
-        for operator, edge in ((">=", partition["from"]), ("<", partition["to"])):
-            if edge is not None:
-                if not isinstance(edge, int):
-                    raise SettingsError(f"SQLite made no partition {partition!r}")
-                condition += Statement(f" and {rowid} {operator} ", Value(edge))
-        return condition
 
     # --- writing -------------------------------------------------------------------------------
 

@@ -89,6 +89,13 @@ def test_all_narrows_where_it_is_written_out(line, names):
     assert list(functions_in_source(f"{line}\ndef hello(): ...\ndef _f(): ...")) == names
 
 
+def test_names_into_which_a_result_is_taken_apart_are_offered():
+    source = (
+        "one, _two, (three, four), [five] = make()\n[six, x.seven] = make()\neight, nine = 8, 9"
+    )
+    assert list(functions_in_source(source)) == ["one", "six"]
+
+
 def test_commands_and_options_are_completed(complete):
     assert complete("pypods in") == ["inspect", "integrate"]
     assert complete("pypods call --ti") == ["--timeout"]

@@ -2,30 +2,20 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
-from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
+from shipped import shipped_module
 
 from pypods.connectors.sql.sql_connector import SqlConnector
 
-SHIPPED = Path(__file__).resolve().parent.parent.parent / "pods"
-
 
 @pytest.fixture(scope="session")
-def sqlite_module() -> Iterator[Any]:
+def sqlite_module() -> ModuleType:
     """Return the SQLite connector's module of its Database, as its pod finds it."""
-    name = "pypods_test_shipped_sqlite"
-    package = ModuleType(name)
-    package.__path__ = [str(SHIPPED / "sqlite")]
-    sys.modules[name] = package
-    yield import_module(f"{name}.sqlite_database")
-    for each in [each for each in sys.modules if each.startswith(name)]:
-        del sys.modules[each]
+    return shipped_module("sqlite", "sqlite_database")
 
 
 @pytest.fixture

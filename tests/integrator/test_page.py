@@ -5,8 +5,10 @@ from __future__ import annotations
 from html.parser import HTMLParser
 from xml.etree import ElementTree as ET
 
+import pytest
+
 from pypods.integrator import ExecutionReport, IntegrationReport, report_page
-from pypods.integrator.page import speeds
+from pypods.integrator.page import short, speeds
 from pypods.integrator.report import MAX_POINTS, Throughput, Verification
 
 
@@ -81,3 +83,47 @@ def test_checksums_are_told():
     text = page(verification=Verification(False, "some differ", 5, 5, "ab", "cd"))
     assert "different" in text
     assert "ab and cd" in text
+
+
+def test_facts_that_there_are_not_are_not_on_the_page():
+    text = page()
+    for name in ("rows in the target", "there from before", "parts", "memory", "checksums", "sums"):
+        assert f"<dt>{name}" not in text
+
+
+def test_facts_that_there_are_stand_on_the_page():
+    text = page(rows_in_target=1234, rows_resumed=5, parts=3, peak_pod_memory=12_000_000)
+    for name, value in (
+        ("rows in the target", "1,234"), ("there from before", "5"), ("parts", "3"),
+        ("pods&#x27; memory, at most", "12 MB"),
+    ):  # fmt: skip
+        assert f"<dt>{name}</dt><dd>{value}</dd>" in text
+
+
+@pytest.mark.parametrize(
+    ("equal", "word"),
+    [
+        (None, "<td>not compared</td>"),
+        (True, '<span class="equal">equal</span>'),
+        (False, '<span class="different">different</span>'),
+    ],
+)
+def test_what_verifying_found_is_a_word_and_its_sums(equal, word):
+    found = Verification(equal, "a note", source_sum="1f", target_sum="2e")
+    text = page(verification=found)
+    assert word in text
+    assert "<dt>checksums</dt><dd>a note</dd>" in text
+    assert "<dt>sums</dt><dd>1f and 2e</dd>" in text
+
+
+@pytest.mark.parametrize(
+    ("number", "text"), [(0, "0"), (999.4, "999"), (1500, "1.5 k"), (2.5e6, "2.5 M")]
+)
+def test_numbers_are_short(number, text):
+    assert short(number) == text
+
+
+def test_without_time_there_is_no_speed():
+    assert speeds([]) == []
+    assert speeds([(0.0, 0)]) == []
+    assert "<svg" not in page(throughput=[(0.0, 5), (1.0, 5)])

@@ -9,14 +9,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import coverage
 import pytest
+from tests.measured import measuring_variables
 
 from pypods.pods.environment import Environment
 from pypods.pods.loader import PodLoader
 from pypods.pods.pod import Pod
-
-COVERAGE_SETTINGS = Path(__file__).resolve().parents[2] / "pyproject.toml"
 
 
 class BareLoader(PodLoader):
@@ -38,9 +36,8 @@ def make_loaders(pods_directory: Path) -> Iterator[LoadPod]:
     def make(
         source: str, name: str = "subject", *, measured: bool = False, **options: Any
     ) -> BareLoader:
-        if measured and coverage.Coverage.current() is not None:
-            # The worker's own lines count too; coverage starts in it by a file of its own.
-            options["environment_variables"] = {"COVERAGE_PROCESS_START": str(COVERAGE_SETTINGS)}
+        if measured:  # The worker's own lines count too.
+            options["environment_variables"] = measuring_variables()
         folder = pods_directory / name
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "pod.py").write_text(textwrap.dedent(source), encoding="utf-8")

@@ -139,16 +139,18 @@ def readings():
 
 
 @pytest.fixture(scope="module")
-def load(outer_python: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LoadPod]:
+def load(outer_or_own_python: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LoadPod]:
     """Return a function that loads a pod of that Python."""
     with make_loaders(tmp_path_factory.mktemp("pods")) as make:
-        yield lambda **options: make(SOURCE, python=str(outer_python), **options)
+        yield lambda **options: make(
+            SOURCE, python=str(outer_or_own_python), measured=True, **options
+        )
 
 
 @pytest.fixture(scope="module")
 def pod(load: LoadPod) -> Any:
     """Return the pod that the tests of this module share."""
-    return load(measured=True).load_pod()
+    return load().load_pod()
 
 
 @pytest.fixture(scope="module")

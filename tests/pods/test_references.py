@@ -206,19 +206,19 @@ def held():
 
 @pytest.fixture(scope="module")
 def load(
-    outer_python: Path,
+    outer_or_own_python: Path,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[LoadPod]:
     """Return a function that loads a pod of that Python."""
-    python = str(outer_python)
+    python = str(outer_or_own_python)
     with make_loaders(tmp_path_factory.mktemp("pods")) as make:
-        yield lambda source=SOURCE, **options: make(source, python=python, **options)
+        yield lambda source=SOURCE, **options: make(source, python=python, measured=True, **options)
 
 
 @pytest.fixture(scope="module")
 def pod(load: LoadPod) -> Any:
     """Return the pod that the tests of this module share."""
-    return load(measured=True).load_pod()
+    return load().load_pod()
 
 
 def held(pod: Any) -> int:

@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
-import importlib.util
 import shutil
 from decimal import Decimal
-from pathlib import Path
 
+import file_connectors as files
 import pyarrow as pa
 import pytest
 
 from pypods import PodCallError
 from pypods.pods import PodLoader
-
-_spec = importlib.util.spec_from_file_location(
-    "files", Path(__file__).parent.parent / "connectors" / "files.py"
-)
-files = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(files)
 
 
 @pytest.fixture(scope="module")

@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import random
 import signal
 import threading
-from pathlib import Path
 
+import file_connectors as files
 import pyarrow as pa
 import pytest
 
 from pypods import PodCallError, PodDiedError
-
-_spec = importlib.util.spec_from_file_location(
-    "files", Path(__file__).parent.parent / "connectors" / "files.py"
-)
-files = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(files)
 
 ROWS = 20_000
 BATCH = 500

@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
-from pathlib import Path
-
+import file_connectors as files
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from pypods import PodCallError
-
-_spec = importlib.util.spec_from_file_location(
-    "files", Path(__file__).parent.parent / "connectors" / "files.py"
-)
-files = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(files)
 
 
 @pytest.fixture(scope="module")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
 import shutil
 import urllib.request
 from pathlib import Path
 
+import file_connectors as files
 import pyarrow as pa
 import pytest
 
@@ -15,12 +15,6 @@ from pypods.conformance import Scratch, run_check
 from pypods.conformance.subject import Subject
 from pypods.connectors.files.s3_store import S3Store
 from pypods.pods import PodLoader
-
-_spec = importlib.util.spec_from_file_location(
-    "files", Path(__file__).parent.parent / "connectors" / "files.py"
-)
-files = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(files)
 
 SECRET = "a-secret-that-nobody-sees"
 ROWS = pa.table({"id": list(range(1000)), "text": [f"row {n}" for n in range(1000)]})

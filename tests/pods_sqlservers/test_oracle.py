@@ -61,7 +61,6 @@ def write(standin, table, **options):
         ("number(1)", "int8", ""), ("number(4)", "int16", ""), ("number(9)", "int32", ""),
         ("number(18)", "int64", ""), ("number(19)", "decimal128(19, 0)", ""),
         ("number(12,2)", "decimal128(12, 2)", ""), ("number(3,5)", "decimal128(5, 5)", ""),
-        ("number(4,-2)", "decimal128(6, 0)", ""),
         ("number(19) check (\"c\" between -9223372036854775808 and 9223372036854775807)", "int64",
          ""),
         ("number(1) check (\"c\" in (0, 1))", "bool", ""),

@@ -21,6 +21,7 @@ from pypods.wire.documents import (
     decode_kind,
     encode_document,
     encode_field,
+    encode_scalars,
 )
 from pypods.wire.frames import FrameReader
 from pypods.wire.values import NO_CLASSES, Record
@@ -85,6 +86,44 @@ def test_a_document_fed_byte_by_byte_is_one_frame(document, hexadecimal):
 
 def test_an_element_is_written_alone_for_those_who_write_the_rest():
     assert encode_field("v", 1) == encode_document({"v": 1})[4:-1]
+
+
+SCALARS = st.one_of(
+    st.none(), st.booleans(), st.integers(-(2**63), 2**63 - 1), st.floats(), st.binary(),
+    st.text(st.characters(exclude_categories=["Cs"])),
+)  # fmt: skip
+
+
+@given(st.lists(st.one_of(SCALARS, st.tuples(), st.lists(SCALARS).map(tuple)), max_size=15))
+def test_scalars_are_written_as_any_array_is(values):
+    elements = encode_scalars(values)
+    assert elements is not None
+    array = encode_field("value", values)[len(b"\x04value\0") :]
+    assert struct.pack("<i", len(elements) + 5) + elements + b"\0" == array
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [[]],
+        [{}],
+        [2**63],
+        ["\ud800"],
+        ["x" * 65_536],
+        [b"x" * 65_536],
+        [bytearray()],
+        [((1,),), [((),)]],
+        [(((),),)],
+        [Pair(1, 2)],
+        [float],
+        list(range(65)),
+        [tuple(range(65))],
+        [(1, "\udfff")],
+    ],
+    ids=lambda values: repr(values)[:30],
+)
+def test_more_than_a_few_small_scalars_are_left_to_others(values):
+    assert encode_scalars(values) is None
 
 
 def test_an_inner_document_is_read_where_it_lies():

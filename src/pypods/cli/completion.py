@@ -61,8 +61,8 @@ def completion_directory(context: typer.Context) -> Path:
 def functions_in_source(source: str) -> dict[str, str]:
     """Return what ``pod.py`` seems to offer: names, each with its first doc line.
 
-    Raises SyntaxError. Imported names are offered too, as they may be functions; ``__all__``
-    narrows them where it is written out.
+    Raises SyntaxError. Imported names are offered too, as they may be functions, and so are those
+    into which what a call returns is taken apart; ``__all__`` narrows them where it is written out.
     """
     offered: dict[str, str] = {}
     narrowed: list[str] | None = None
@@ -75,6 +75,8 @@ def functions_in_source(source: str) -> dict[str, str]:
                 offered[alias.asname or alias.name] = f"from {statement.module or '.'}"
         elif isinstance(statement, ast.Assign) and names_all(statement.targets):
             narrowed = literal_names(statement.value)
+        elif isinstance(statement, ast.Assign) and isinstance(statement.value, ast.Call):
+            offered |= dict.fromkeys(unpacked_names(statement.targets), "")
     if narrowed is not None:
         return {name: offered.get(name, "") for name in narrowed}
     return {name: doc for name, doc in offered.items() if name.isidentifier() and name[0] != "_"}
@@ -104,6 +106,13 @@ def is_script_block(test: ast.expr) -> bool:
 def names_all(targets: Iterable[ast.expr]) -> bool:
     """Tell whether ``__all__`` is assigned."""
     return any(isinstance(target, ast.Name) and target.id == "__all__" for target in targets)
+
+
+def unpacked_names(targets: Iterable[ast.expr]) -> Iterator[str]:
+    """Yield the names that get one part each of what is assigned."""
+    for target in targets:
+        if isinstance(target, (ast.Tuple, ast.List)):
+            yield from (each.id for each in target.elts if isinstance(each, ast.Name))
 
 
 def literal_names(value: ast.expr) -> list[str] | None:

@@ -14,12 +14,18 @@ __all__ = [
     "types",
     "batches",
     "rows",
+    "conditions",
     "row_filter",
     "sorting",
     "json_values",
     "text_forms",
     "checksum",
     "drift",
+    "bad_rows",
+    # what every connector offers, and the steps of writing
+    "connector",
+    "system",
+    "staging",
     # one folder for each family
     "sql",
     "files",

@@ -19,12 +19,14 @@ __all__ = [
     "limited",
     "misfit",
     "refuse_finer",
+    "refuse_infinite",
     "refuse_where",
 ]
 
 BATCH_ROWS = 65536
 MAX_BATCH_BYTES = 16 * 2**20
 MAX_SHOWN_CHARACTERS = 80
+DAY_MICROSECONDS = 86_400_000_000
 
 
 def limited(batches: Iterable[Any], batch_rows: int) -> Iterator[Any]:
@@ -215,6 +217,36 @@ def refuse_where(mask: Any, array: Any, field: Any, why: str, *, first_row: int 
     if at >= 0:
         error = misfit(array, at, field, first_row)
         raise DataError(f"{error}: {why}", position=error.position, column=field.name)
+
+
+def refuse_infinite(array: Any, field: Any, first_row: int, *, epoch_days: int = 0) -> None:
+    """Raise DataError for infinity, which some systems have among their dates and Arrow has not.
+
+    It is the least and the greatest number of the type, or what a driver makes of that when it
+    adds the ``epoch_days`` that the system begins to count at.
+    """
+    import pyarrow as pa  # type: ignore[import-untyped,unused-ignore]
+    import pyarrow.compute as pc  # type: ignore[import-untyped,unused-ignore]
+
+    if pa.types.is_timestamp(array.type):
+        numbers, edge, moved = array.view(pa.int64()), 2**63 - 1, epoch_days * DAY_MICROSECONDS
+    elif pa.types.is_date32(array.type):
+        numbers, edge, moved = array.view(pa.int32()), 2**31 - 1, epoch_days
+    else:
+        return
+    # Whether or not the driver has moved them.
+    found = pc.or_(
+        pc.less_equal(numbers, moved - edge),
+        pc.greater_equal(numbers, edge - moved),
+    )
+    at = pc.index(found, True).as_py()
+    if at >= 0:
+        raise DataError(
+            f"row {first_row + at} (from 0), column {field.name!r}: infinity, which Arrow has not; "
+            f"leave it out with where, or read it as text with a query",
+            position=first_row + at,
+            column=field.name,
+        )
 
 
 def _as_json(array: Any) -> Any:

@@ -8,7 +8,16 @@ TYPE_CHECKING = False  # As typing has it, without importing typing into every w
 if TYPE_CHECKING:
     from typing import Any, Iterable
 
-__all__ = ["check_columns", "join_stream", "quote", "short_hash", "split_stream"]
+__all__ = [
+    "check_columns",
+    "join_stream",
+    "only_columns",
+    "quote",
+    "rename_columns",
+    "short_hash",
+    "split_stream",
+    "with_names",
+]
 
 
 def split_stream(stream: Any, *, most: int = 3) -> list[str]:
@@ -103,16 +112,28 @@ def rename_columns(schema: Any, names: Any, where: str) -> Any:
     """
     if not names:
         return schema
-    import pyarrow as pa  # type: ignore[import-untyped,unused-ignore]
-
     check_columns(names, schema.names, where)
-    renamed = pa.schema([field.with_name(names.get(field.name, field.name)) for field in schema])
+    renamed = with_names(schema, names)
     for name in renamed.names:
         if renamed.names.count(name) > 1:
             raise SchemaError(
                 f"two columns of {where} would be called {name!r}; rename one of them"
             )
     return renamed
+
+
+def with_names(schema: Any, names: Any) -> Any:
+    """Return an Arrow schema with new names, ``{"old": "new"}``, whatever they are."""
+    import pyarrow as pa  # type: ignore[import-untyped,unused-ignore]
+
+    return pa.schema([field.with_name(names.get(field.name, field.name)) for field in schema])
+
+
+def only_columns(schema: Any, names: Iterable[str]) -> Any:
+    """Return an Arrow schema with these of its columns, in that order."""
+    import pyarrow as pa  # type: ignore[import-untyped,unused-ignore]
+
+    return pa.schema([schema.field(name) for name in names])
 
 
 def short_hash(*texts: str) -> str:

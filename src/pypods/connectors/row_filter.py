@@ -1,13 +1,13 @@
-"""Rows of record batches chosen by conditions, as SELECT has them in ``select``; with pyarrow.
+"""Rows of record batches chosen by conditions, as SELECT has them in ``sql/select``; with pyarrow.
 
 NULL fulfils no condition but ``is null``; NaN is equal to itself and greater than all numbers.
 """
 
 from __future__ import annotations
 
+from pypods.connectors.conditions import check_after, check_condition
 from pypods.connectors.errors import DataError, SettingsError
 from pypods.connectors.names import check_columns
-from pypods.connectors.sql.select import OPERATORS
 
 TYPE_CHECKING = False  # As typing has it, without importing typing into every worker.
 if TYPE_CHECKING:
@@ -33,15 +33,11 @@ class RowFilter:
         self.shown = shown
         self.conditions = [self._check(each) for each in where or ()]
         self.order = check_columns(order_by or [], schema.names, shown)
-        self.after: list[Any] | None = None
+        #: Columns of the order with their values, if there is a row to go on after.
+        self.after: list[tuple[str, Any]] | None = None
         if after is not None:
-            values = list(after)
-            if not self.order or len(values) != len(self.order):
-                raise SettingsError(
-                    f"after has {len(values)} values and order_by {len(self.order)} columns: "
-                    f"one for each"
-                )
-            self.after = [self._scalar(name, each) for name, each in zip(self.order, values)]
+            pairs = check_after(order_by, after, schema.names, shown)
+            self.after = [(name, self._scalar(name, each)) for name, each in pairs]
 
     @property
     def columns(self) -> set[str]:
@@ -60,27 +56,10 @@ class RowFilter:
         return batch.filter(masks[0]) if masks else batch
 
     def _check(self, condition: Any) -> tuple[str, str, Any]:
-        if not isinstance(condition, (list, tuple)) or len(condition) not in (2, 3):
-            raise SettingsError(f"a condition is [column, operator, value], not {condition!r}")
-        column, operator, *values = condition
-        value = values[0] if values else None
-        (name,) = check_columns([column], self.schema.names, self.shown)
-        if operator in ("is null", "is not null"):
-            return name, operator, None
-        if operator not in OPERATORS:
-            raise SettingsError(
-                f"condition on {name!r}: {operator!r} is no operator; there are "
-                + ", ".join(OPERATORS)
-            )
+        name, operator, value = check_condition(condition, self.schema.names, self.shown)
         if operator == "in":
-            if not isinstance(value, (list, tuple, set, frozenset)) or None in value:
-                raise SettingsError(f"condition on {name!r}: 'in' takes a list without None")
             return name, operator, [self._scalar(name, each) for each in value]
-        if value is None:
-            raise SettingsError(
-                f"condition on {name!r}: nothing is {operator} None; use 'is null' or 'is not null'"
-            )
-        return name, operator, self._scalar(name, value)
+        return name, operator, None if value is None else self._scalar(name, value)
 
     def _scalar(self, name: str, value: Any) -> Any:
         """Return a value in its column's type. Raises DataError."""
@@ -126,7 +105,7 @@ class RowFilter:
         import pyarrow.compute as pc
 
         mask = None
-        for name, value in reversed(list(zip(self.order, self.after or ()))):
+        for name, value in reversed(self.after or []):
             column = batch.column(name)
             if value.is_valid:
                 further, same = _compared(">", column, value), _compared("=", column, value)

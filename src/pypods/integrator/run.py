@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 from threading import Event as Flag
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -80,8 +81,7 @@ class IntegrationRun:
 
     def run(self) -> None:
         """Do it. Raises PodError of the kind that says what went wrong; the report knows too."""
-        self.telling.begin()
-        try:
+        with self._under_way():
             self._open()
             failures = 0
             while True:
@@ -96,17 +96,10 @@ class IntegrationRun:
                     self._abandon()
             self.report.status = "finished"
             self.telling.end("finished")
-        except BaseException as exc:  # noqa: BLE001 - Ctrl-C too is written down
-            self._fail(exc)
-            raise self._public(exc) from shown_cause(exc, self.mask)
-        finally:
-            self.source.close()
-            self.target.close()
 
     def rehearse(self) -> None:
         """Check that it could be done, and what would change; the target stays as it is."""
-        self.telling.begin()
-        try:
+        with self._under_way():
             self._open()
             schema = self._read_schema()
             plan = self._plan(schema, self._cursor())
@@ -116,6 +109,13 @@ class IntegrationRun:
             self.report.parts = plan.process_count
             self.report.status = "planned"
             self.telling.update()
+
+    @contextmanager
+    def _under_way(self) -> Iterator[None]:
+        """Tell of the beginning and of a failure; let go of both sides in the end."""
+        self.telling.begin()
+        try:
+            yield
         except BaseException as exc:  # noqa: BLE001 - Ctrl-C too is written down
             self._fail(exc)
             raise self._public(exc) from shown_cause(exc, self.mask)

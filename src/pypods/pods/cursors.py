@@ -7,12 +7,21 @@ believed only while nothing else was asked of the pod since it came; then the dr
 from __future__ import annotations
 
 import re
+import sys
 from collections import deque
 from threading import RLock
 from typing import TYPE_CHECKING, Any
 
 from pypods.errors import PodCallError, PodError, PodTimeoutError, ProtocolError, ValueTransferError
-from pypods.wire.envelopes import FETCH, START, call_head
+from pypods.wire.envelopes import (
+    BATCH_BACK,
+    BATCH_ITSELF,
+    BATCH_NUMBERED,
+    BATCH_STOP,
+    FETCH,
+    START,
+    call_head,
+)
 from pypods.wire.messages import Failure
 
 if TYPE_CHECKING:
@@ -215,7 +224,7 @@ class CursorRows:
         self._moves, self._way = False, way
         if not self._rows:  # Else they go on counting as they did.
             self._numbered = None
-        self._take_in(batch, ahead + 1, 1)
+        self._take_in(self._opened(batch), ahead + 1, 1)
         if not self._rows and self._stop is None:
             raise self._broken("neither a row nor an end")
         self._ahead = min(2 * ahead + 1, self.limit)
@@ -229,8 +238,6 @@ class CursorRows:
 
         Raises ProtocolError for what no worker sends.
         """
-        if type(batch) is not dict:
-            raise self._broken("no document")
         if batch.get("gone") is True:  # An execute that failed has let go of the result.
             self._forget()
             self._stop = END
@@ -259,6 +266,32 @@ class CursorRows:
                 raise self._broken("no number of a row")
             # Of the row that was asked for, which the program is given next.
             self._numbered = (*numbered, self._taken + asked)
+
+    def _opened(self, batch: Any) -> dict[str, Any]:
+        """Return a batch as a document, if it came as an array. Raises ProtocolError."""
+        if type(batch) is dict:
+            return batch
+        if type(batch) is not list or len(batch) < 2 or list(map(type, batch[:2])) != [int, int]:
+            raise self._broken("no document, and no array that stands for one")
+        bits, width = batch[:2]
+        found: dict[str, Any] = {}
+        first = 2
+        if bits & BATCH_NUMBERED:
+            found["rownumber"] = batch[2:4]
+            first = 4
+        if width > 0:
+            found["rows"] = [
+                tuple(batch[start : start + width]) for start in range(first, len(batch), width)
+            ]
+        if width < 0 or (len(batch) - first) % (width or sys.maxsize):
+            raise self._broken("an array that holds no whole rows")
+        if bits & BATCH_ITSELF:
+            found["itself"] = True
+        if bits & BATCH_BACK:
+            found["back"] = True
+        if bits & BATCH_STOP:
+            found["stop"] = True
+        return found
 
     def _error_of(self, document: Any) -> Exception:
         session = self.mirrors.session()
@@ -346,7 +379,7 @@ class CursorRows:
             request = START.pack(self._generation + 1, back, ahead, self._asked)
             self._asked = self._again = 0
             try:
-                answer = self._use("+call", (name, request, *args), timeout, kwargs)
+                answer = self._opened(self._use("+call", (name, request, *args), timeout, kwargs))
             except PodCallError:
                 if back >= 0:
                     self._forget()

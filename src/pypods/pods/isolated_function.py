@@ -16,8 +16,6 @@ from pypods.pods.function_source import FunctionSource, read_function
 from pypods.pods.pod import PodFunction
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from pypods.pods.progress import Progress
     from pypods.pods.session import Session
     from pypods.wire.messages import Define
@@ -210,12 +208,7 @@ class IsolatedFunction(PodFunction, Generic[P, R]):
     def __enter__(self) -> IsolatedFunction[P, R]:
         return self
 
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def _with_timeout(self, timeout: float | None) -> IsolatedFunction[P, R]:

@@ -16,8 +16,6 @@ from pypods.wire.arena import DEFAULT_MAX_SHARED_BYTES
 from pypods.wire.frames import DEFAULT_MAX_FRAME_BYTES, MINIMUM_FRAME_BYTES
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from pypods.pods.environment import Environment
     from pypods.pods.progress import Progress
     from pypods.pods.session import Session
@@ -206,12 +204,7 @@ class PodLoader:
     def __enter__(self) -> Pod:
         return self.load_pod()
 
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.unload_pod()
 
     def session(self) -> Session:

@@ -31,7 +31,7 @@ from pypods.pods.pipes import DeadlineError, EndOfPipeError, PodPipes
 from pypods.pods.process import PodProcess
 from pypods.pods.references import Mirrors
 from pypods.wire.context import current as encode_context
-from pypods.wire.documents import KIND_SUBTYPE, encode_in_pieces
+from pypods.wire.documents import KIND_SUBTYPE, encode_in_pieces, encode_scalars
 from pypods.wire.documents import encode_document as encode_in_standard_library
 from pypods.wire.envelopes import (
     NO_ARGUMENTS,
@@ -43,6 +43,7 @@ from pypods.wire.envelopes import (
     is_reply,
     numbered_frame,
     scalar_result,
+    scalars_call_frame,
     within_call,
 )
 from pypods.wire.messages import (
@@ -217,6 +218,10 @@ class Session:
     def _call_frame(
         self, number: int, head: bytes, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> bytes:
+        if args and not kwargs and not self._handles.answering:
+            elements = encode_scalars(args)
+            if elements is not None:
+                return self._checked(number, scalars_call_frame(number, head, elements))
         arguments: BytesOrPieces | None = None
         if args or kwargs:
             document = {"args": list(args), "kwargs": kwargs}

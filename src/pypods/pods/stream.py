@@ -5,12 +5,9 @@ from __future__ import annotations
 import weakref
 from collections import deque
 from collections.abc import AsyncIterator, Iterator
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from pypods.errors import PodError, ProtocolError
-
-if TYPE_CHECKING:
-    from types import TracebackType
 
 __all__ = ["Stream"]
 
@@ -164,12 +161,7 @@ class Stream(Iterator[_Item_co], AsyncIterator[_Item_co]):
     def __enter__(self) -> Stream[_Item_co]:
         return self
 
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     # Under asyncio -----------------------------------------------------------------------------
@@ -196,12 +188,7 @@ class Stream(Iterator[_Item_co], AsyncIterator[_Item_co]):
     async def __aenter__(self) -> Stream[_Item_co]:
         return self
 
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.aclose()
 
     def __repr__(self) -> str:

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 __all__ = [
     "KIND_SUBTYPE",
     "MAX_DEPTH",
+    "MAX_SCALARS",
+    "ArrayElements",
     "decode_document",
     "decode_inner_document",
     "decode_kind",
@@ -43,6 +45,7 @@ __all__ = [
     "encode_field",
     "encode_field_in_pieces",
     "encode_in_pieces",
+    "encode_scalars",
 ]
 
 #: Containers inside containers; a value nested deeper is refused.
@@ -62,7 +65,15 @@ _pack_double, _unpack_double = _double.pack, _double.unpack_from
 _pack_int32, _unpack_int32 = _int32.pack, _int32.unpack_from
 _pack_int64, _unpack_int64 = _int64.pack, _int64.unpack_from
 INDEX_KEYS_COUNT = 1024
+#: As many scalars as an array is quickly written of, one by one.
+MAX_SCALARS = 64
 _INDEX_KEYS = [str(index).encode() + b"\0" for index in range(INDEX_KEYS_COUNT)]
+
+
+class ArrayElements(bytes):
+    """The elements of an array, encoded: a value of which nothing is left to look at."""
+
+    __slots__ = ()
 
 
 class _TooDeepError(Exception):
@@ -105,6 +116,50 @@ def encode_field_in_pieces(name: str, value: Any) -> BytesOrPieces:
         raise error.within(name) from None
     except (_TooDeepError, RecursionError):
         raise ValueTransferError(*why_too_deep({name: value}, MAX_DEPTH)) from None
+
+
+def encode_scalars(values: Any, depth: int = 0) -> bytes | None:
+    """Return the elements of an array of small scalars, and of tuples of these.
+
+    None where there is anything else, or more of it: then any other way is as good. The bytes are
+    those of ``encode_document``.
+    """
+    if len(values) > MAX_SCALARS or depth > 1:
+        return None
+    parts = []
+    try:
+        for key, value in zip(_INDEX_KEYS, values):
+            cls = type(value)
+            if cls is str:
+                if len(value) >= SHARED_MINIMUM_BYTES:
+                    return None
+                data = value.encode()
+                parts.append(b"\x02" + key + _pack_int32(len(data) + 1) + data + b"\0")
+            elif cls is int:
+                if -0x80000000 <= value <= 0x7FFFFFFF:
+                    parts.append(b"\x10" + key + _pack_int32(value))
+                else:
+                    parts.append(b"\x12" + key + _pack_int64(value))
+            elif cls is float:
+                parts.append(b"\x01" + key + _pack_double(value))
+            elif value is None:
+                parts.append(b"\x0a" + key)
+            elif cls is bool:
+                parts.append(b"\x08" + key + (b"\x01" if value else b"\x00"))
+            elif cls is bytes and len(value) < SHARED_MINIMUM_BYTES:
+                parts.append(b"\x05" + key + _pack_int32(len(value)) + b"\x00" + value)
+            elif cls is tuple:
+                inner = encode_scalars(value, depth + 1)
+                if inner is None:
+                    return None
+                size = len(inner) + 5
+                head = _pack_int32(size + 1) + b"\x80t" + _pack_int32(size)
+                parts.append(b"\x05" + key + head + inner + b"\0")
+            else:
+                return None
+    except (UnicodeEncodeError, struct.error):  # Lone surrogates and long ints have kinds.
+        return None
+    return b"".join(parts)
 
 
 def _encode_dict(document: dict[str, Any], depth: int, top: bool = False) -> BytesOrPieces:

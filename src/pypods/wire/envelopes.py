@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from pypods.wire.pieces import BytesOrPieces
 
 __all__ = [
+    "BATCH_BACK",
+    "BATCH_ITSELF",
+    "BATCH_NUMBERED",
+    "BATCH_STOP",
     "DEFINE_HEAD",
     "DROP",
     "FAILURE_HEAD",
@@ -44,6 +48,8 @@ __all__ = [
     "numbered_frame",
     "parent_call",
     "result_frame",
+    "scalars_call_frame",
+    "scalars_result_frame",
     "scalar_result",
     "split_call",
     "within_call",
@@ -62,10 +68,14 @@ DEFINE_HEAD = b"\x02kind\0\x07\0\0\0define\0"
 #: Where a frame goes on after its length and its id.
 TAIL_START = 16
 
+#: What a cursor's batch that is an array says first: bits of these.
+BATCH_ITSELF, BATCH_BACK, BATCH_STOP, BATCH_NUMBERED = 1, 2, 4, 8
+
 _head = Struct("<i4sq")
 _int32 = Struct("<i")
 _int64 = Struct("<q")
 _pack_head = _head.pack
+_pack_int32 = _int32.pack
 _read_head = _head.unpack_from
 _read_int32 = _int32.unpack_from
 _read_double = Struct("<d").unpack_from
@@ -75,6 +85,7 @@ _ARGS_ELEMENT = b"\x04args\0"
 _KWARGS_ELEMENT = b"\x03kwargs\0"
 _EMPTY = b"\x05\0\0\0\0"
 _NO_KWARGS = _KWARGS_ELEMENT + _EMPTY + b"\0"
+_END_OF_ARGS = b"\0" + _NO_KWARGS
 _NO_ARGUMENTS = _ARGS_ELEMENT + _EMPTY + _NO_KWARGS
 #: The document of a call's args and kwargs where there are neither.
 NO_ARGUMENTS = _int32.pack(len(_NO_ARGUMENTS) + 4) + _NO_ARGUMENTS
@@ -86,6 +97,7 @@ _ANSWER_HEAD = b"\x02kind\0\x07\0\0\0answer\0"
 _WITHIN_ELEMENT = b"\x12within\0"
 #: Where that element begins, from the frame's end: its name, 64 bits, the closing zero.
 _WITHIN_START = -len(_WITHIN_ELEMENT) - 9
+_ARRAY_RESULT = RESULT_HEAD + b"\x04value\0"
 _BINARY_RESULT = RESULT_HEAD + b"\x05value\0"
 _BOOL_RESULT = RESULT_HEAD + b"\x08value\0"
 _INT32_RESULT = RESULT_HEAD + b"\x10value\0"
@@ -115,6 +127,12 @@ def call_frame(number: int, head: bytes, arguments: BytesOrPieces | None = None)
     tail = head + (_NO_ARGUMENTS if arguments is None else arguments[4:])
     frame = _pack_head(TAIL_START + len(tail), _ID_ELEMENT, number) + tail
     return frame if type(frame) is bytes else whole(frame)
+
+
+def scalars_call_frame(number: int, head: bytes, elements: bytes) -> bytes:
+    """Return a call's frame without keywords; ``elements`` are those of the array of arguments."""
+    tail = b"".join([head, _ARGS_ELEMENT, _pack_int32(len(elements) + 5), elements, _END_OF_ARGS])
+    return _pack_head(TAIL_START + len(tail), _ID_ELEMENT, number) + tail
 
 
 def numbered_frame(number: int, document: BytesOrPieces) -> bytes:
@@ -197,6 +215,13 @@ def result_frame(number: int, value: Any) -> bytes:
     tail = RESULT_HEAD + encode_field_in_pieces("value", value) + b"\0"
     frame = _pack_head(TAIL_START + len(tail), _ID_ELEMENT, number) + tail
     return frame if type(frame) is bytes else whole(frame)
+
+
+def scalars_result_frame(number: int, elements: bytes) -> bytes:
+    """Return the frame of a result that is an array of these elements."""
+    size = _pack_int32(len(elements) + 5)
+    tail = b"".join([_ARRAY_RESULT, size, elements, b"\0\0"])
+    return _pack_head(TAIL_START + len(tail), _ID_ELEMENT, number) + tail
 
 
 def none_result_frame(number: int) -> bytes:

@@ -6,9 +6,20 @@ What is read ahead is kept until the host has said that it arrived, so an interr
 from __future__ import annotations
 
 import sys
+
+# Not the functools module: it would take a worker's start some milliseconds.
+from _functools import partial  # type: ignore[import-not-found]
 from time import monotonic
 
-from pypods.wire.envelopes import FETCH, START
+from pypods.wire.documents import MAX_SCALARS, ArrayElements, encode_scalars
+from pypods.wire.envelopes import (
+    BATCH_BACK,
+    BATCH_ITSELF,
+    BATCH_NUMBERED,
+    BATCH_STOP,
+    FETCH,
+    START,
+)
 from pypods.wire.failures import describe_failure
 from pypods.wire.weights import MAX_BATCH_BYTES, weight_of
 from pypods.worker.cursor_classes import WAYS, kind_of
@@ -47,7 +58,7 @@ class _Reading:
         self.items: list[Any] = []
         self.first = 0
         #: The document in which they were last sent.
-        self.sent: dict[str, Any] | None = None
+        self.sent: dict[str, Any] | ArrayElements | None = None
         #: Rows read from the driver for the host's single fetches.
         self.read = 0
         #: Whether the driver holds all rows, and can be told to go back.
@@ -86,10 +97,8 @@ class Cursors:
 
     def function(self, number: int, operation: str) -> Callable[..., Any]:
         """Return what a call of ``#REF.+OPERATION`` calls. Raises LookupError for no such."""
-        function = self._operations[operation]
-        if function == self.fetch:
-            return lambda packed: self.fetch(number, packed)
-        return lambda *args, **kwargs: function(number, *args, **kwargs)
+        bound: Callable[..., Any] = partial(self._operations[operation], number)
+        return bound
 
     def forget(self, number: int) -> object:
         """Return what was read of a cursor that the host holds no more, to be let go of."""
@@ -110,7 +119,7 @@ class Cursors:
 
     # What the host asks ------------------------------------------------------------------------
 
-    def fetch(self, number: int, packed: bytes) -> dict[str, Any]:
+    def fetch(self, number: int, packed: bytes) -> dict[str, Any] | ArrayElements:
         """Return the next row, and more that come at once; what is packed is on the page.
 
         Raises what the driver raises for the row that was asked for.
@@ -124,7 +133,7 @@ class Cursors:
         batch = self._fetch(number, reading, way, ahead if is_alone else 0, bool(check), wanted)
         if is_alone:
             reading.holders = _count_holders(self._objects, number)
-        return batch
+        return _compacted(reading, batch)
 
     def _fetch(
         self,
@@ -250,10 +259,10 @@ class Cursors:
 
     def call(
         self, number: int, method: str, packed: bytes, *args: Any, **kwargs: Any
-    ) -> dict[str, Any]:
+    ) -> dict[str, Any] | ArrayElements:
         """Call what begins another result, and say of it what the host will ask next."""
         generation, taken, ahead, bits = START.unpack(packed)
-        wanted = _named(bits)
+        wanted = _named(bits) if bits else []
         reading = self._readings.get(number)
         if reading is None:
             reading = self._readings[number] = _Reading()
@@ -265,9 +274,10 @@ class Cursors:
         reading.items, reading.sent = [], None
         reading.first = reading.read = 0
         reading.goes_back = goes_back = _goes_back(cursor)
-        if ahead and (goes_back or reading.is_quick) and _has_description(cursor):
+        result = None
+        if ahead and (goes_back or reading.is_quick):
             result = self._call_and_fetch(number, reading, wanted, value is cursor)
-        else:
+        if result is None:
             result = {"attributes": _attributes(cursor, wanted)} if wanted else {}
         if value is cursor:
             result["itself"] = True
@@ -275,34 +285,34 @@ class Cursors:
             result["value"] = value
         if goes_back:
             result["back"] = True
-        return result
+        return _compacted(reading, result)
 
     def _call_and_fetch(
         self, number: int, reading: _Reading, wanted: list[str], is_itself: bool
-    ) -> dict[str, Any]:
-        """Say what is asked for, and bring the first row along, if nobody can tell."""
+    ) -> dict[str, Any] | None:
+        """Return a batch with the first row, or None where somebody could tell that it was read."""
         # Held here by the caller's own names: the cursor, and once more the value if it is that.
         holders = _count_holders(self._objects, number) - 1 - is_itself
         cursor = self._objects[number]
-        if holders == reading.holders and _may_read_ahead(cursor, reading):
-            until = monotonic() + BATCH_SECONDS
-            attributes = _attributes(cursor, wanted) if wanted else None
-            place = getattr(cursor, "rownumber", None)
-            try:
-                row = cursor.fetchone()
-            except Exception as exc:  # noqa: BLE001 - it arrives where the row would
-                row = _Stop(describe_failure(exc, self._about))
-            if row is None:
-                row = _Stop()
-            if type(row) is not _Stop:
-                reading.read = 1
-            reading.items.append(row)
-            reading.is_quick = monotonic() < until
-            batch = self._batch(reading, cursor, (), attributes)
-            if type(place) is int:
-                batch["rownumber"] = [place, 0]
-            return batch
-        return {"attributes": _attributes(cursor, wanted)} if wanted else {}
+        if holders != reading.holders or not _may_read_ahead(cursor, reading):
+            return None
+        until = monotonic() + BATCH_SECONDS
+        attributes = _attributes(cursor, wanted) if wanted else None
+        place = getattr(cursor, "rownumber", None)
+        try:
+            row = cursor.fetchone()
+        except Exception as exc:  # noqa: BLE001 - it arrives where the row would
+            row = _Stop(describe_failure(exc, self._about))
+        if row is None:
+            row = _Stop()
+        if type(row) is not _Stop:
+            reading.read = 1
+        reading.items.append(row)
+        reading.is_quick = monotonic() < until
+        batch = self._batch(reading, cursor, (), attributes)
+        if type(place) is int:
+            batch["rownumber"] = [place, 0]
+        return batch
 
     def rest(
         self,
@@ -391,6 +401,38 @@ class Cursors:
             del reading.items[: received - reading.first]
             reading.first = received
         return reading
+
+
+_COMPACT = frozenset({"rows", "stop", "itself", "back", "rownumber"})
+
+
+def _compacted(reading: _Reading, batch: dict[str, Any]) -> dict[str, Any] | ArrayElements:
+    """Return a batch that is only a few rows of scalars as one array, else as it is."""
+    if not _COMPACT.issuperset(batch):
+        return batch
+    rows = batch.get("rows", ())
+    width = len(rows[0]) if rows and type(rows[0]) is tuple else 0
+    if rows and not 0 < width * len(rows) <= MAX_SCALARS - 4:
+        return batch
+    bits = 0
+    if "itself" in batch:
+        bits = BATCH_ITSELF
+    if "back" in batch:
+        bits |= BATCH_BACK
+    if "stop" in batch:
+        bits |= BATCH_STOP
+    values = [bits, width]
+    if "rownumber" in batch:
+        values = [bits | BATCH_NUMBERED, width, *batch["rownumber"]]
+    for row in rows:
+        if type(row) is not tuple or len(row) != width:
+            return batch
+        values += row
+    elements = encode_scalars(values)
+    if elements is None:
+        return batch
+    reading.sent = compact = ArrayElements(elements)
+    return compact
 
 
 # What is asked of a driver's cursor ----------------------------------------------------------

@@ -17,7 +17,12 @@ from itertools import count
 from pypods.errors import ProtocolError, ValueTransferError
 from pypods.wire.channel import Channel
 from pypods.wire.context import current as encode_context
-from pypods.wire.documents import decode_document, encode_document, encode_in_pieces
+from pypods.wire.documents import (
+    ArrayElements,
+    decode_document,
+    encode_document,
+    encode_in_pieces,
+)
 from pypods.wire.envelopes import (
     DEFINE_HEAD,
     TAIL_START,
@@ -27,6 +32,7 @@ from pypods.wire.envelopes import (
     numbered_frame,
     parent_call,
     result_frame,
+    scalars_result_frame,
     split_call,
 )
 from pypods.wire.frames import PROTOCOL_VERSION
@@ -336,6 +342,8 @@ class Server:
         """Return a result's frame. Raises ValueTransferError also for one that is too long."""
         if type(value) in _ALWAYS_SMALL:
             return self._within_limit(result_frame(number, value), "return")
+        if type(value) is ArrayElements:
+            return self._within_limit(scalars_result_frame(number, value), "return")
         self._references.begin()
         try:
             if self._shared is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import subprocess
 import sys
 import textwrap
@@ -10,6 +11,7 @@ from ctypes import POINTER, addressof, memmove, pointer, sizeof
 
 import pyarrow as pa
 import pytest
+from tests.measured import measuring_variables
 
 from pypods.errors import ProtocolError
 from pypods.wire.arrow.serving import array_capsules, schema_capsule, stream_capsule
@@ -216,6 +218,7 @@ def run(program):
     done = subprocess.run(
         [sys.executable, "-c", START + textwrap.dedent(program)],
         capture_output=True, text=True, check=False, timeout=60,
+        env={**os.environ, **measuring_variables()},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return done

@@ -2,54 +2,78 @@
 
 from __future__ import annotations
 
-from pypods.connectors.errors import (
-    ConnectorError,
-    SettingsError,
-    StreamNotFoundError,
-    without_secrets,
-)
+from contextlib import contextmanager
+
+from pypods.connectors.bad_rows import BAD_ROWS_SUFFIX
+from pypods.connectors.connector import Connector
+from pypods.connectors.errors import ConnectorError, SettingsError, StreamNotFoundError
 from pypods.connectors.files.bad_rows import BadRowsFormat, bad_rows_stream
 from pypods.connectors.files.s3_store import SCHEME, S3Store
 from pypods.connectors.files.source import FileSource
 from pypods.connectors.files.staging import FileStaging
 from pypods.connectors.files.store import LocalStore
-from pypods.connectors.files.streams import BAD_ROWS_SUFFIX, parse_stream
+from pypods.connectors.files.streams import parse_stream
 
 TYPE_CHECKING = False  # As typing has it, without importing typing into every worker.
 if TYPE_CHECKING:
-    from typing import Any, Callable, TypeVar
-
-    Result = TypeVar("Result")
+    from typing import Any, Iterator
 
 __all__ = ["FileAccess"]
 
 
-class FileAccess:
-    """The half of ``FileConnector`` that every call goes through."""
+class FileAccess(Connector):
+    """The half of ``FileConnector`` that every call goes through; a session is a folder."""
 
     def __init__(self, kind: Any) -> None:
         self.format = kind
+        self.name = kind.name
+        self.title = kind.title
+        self.settings = kind.settings
+        self.capabilities = kind.capabilities
 
-    def open(self, connection: Any) -> tuple[Any, dict[str, Any]]:
-        """Return the store and the checked settings."""
-        settings = self.format.settings.check(connection)
+    def driver(self) -> str:
+        """Return the library and its version."""
+        driver: str = self.format.driver()
+        return driver
+
+    def check_settings(self, connection: Any) -> dict[str, Any]:
+        """Return the settings with their defaults. Raises SettingsError."""
+        settings = super().check_settings(connection)
         if settings["rows_per_file"] < 1:
             raise SettingsError("rows_per_file is at least 1")
-        if settings["folder"].startswith(SCHEME) and self.format.in_s3:
-            store: Any = S3Store(settings)
-        elif "://" in settings["folder"]:
-            raise SettingsError(f"{self.format.title} are not read from {settings['folder']!r}")
-        else:
-            store = LocalStore(settings["folder"])
+        self._store(settings)
         self.format.check_settings(settings)
-        return store, settings
+        return settings
+
+    @contextmanager
+    def open(self, settings: dict[str, Any], *, writing: bool = False) -> Iterator[Any]:
+        """Return the folder; nothing is held open of it."""
+        yield self._store(settings)
+
+    def _store(self, settings: dict[str, Any]) -> Any:
+        if settings["folder"].startswith(SCHEME) and self.format.in_s3:
+            return S3Store(settings)
+        if "://" in settings["folder"]:
+            raise SettingsError(f"{self.title} are not read from {settings['folder']!r}")
+        return LocalStore(settings["folder"])
+
+    def translate(self, error: Exception, settings: dict[str, Any]) -> ConnectorError | None:
+        """Return what the system's error is for everybody; None for what is none of it."""
+        translated: ConnectorError | None = self._store(settings).translate(error)
+        return translated
+
+    def server(self, session: Any) -> str:
+        """Return where the folder is, having made sure that it is there."""
+        session.check()
+        shown: str = session.shown
+        return shown
 
     def find(
         self, store: Any, settings: dict[str, Any], stream: Any, query: str | None
     ) -> FileSource:
         """Return the stream, with its files."""
         if query is not None or stream is None:
-            raise SettingsError(f"{self.format.title} take no query; name a stream")
+            raise SettingsError(f"{self.title} take no query; name a stream")
         store.check()
         format_, parsed = self.format, self._parse(stream)
         if self._is_bad_rows(stream):
@@ -83,35 +107,7 @@ class FileAccess:
     def _parse(self, stream: Any) -> Any:
         return parse_stream(stream, self.format.suffixes, parts=self.format.has_parts)
 
-    def staging(self, connection: Any, stream: Any, work: Callable[[Any], Result]) -> Result:
-        """Return what work does with the stream as a target."""
-
-        def do(store: Any, settings: dict[str, Any]) -> Result:
-            store.check()
-            return work(FileStaging(FileSource(self.format, store, settings, self._parse(stream))))
-
-        return self.with_store(connection, do)
-
-    def with_store(self, connection: Any, work: Callable[[Any, Any], Result]) -> Result:
-        """Return what work does with the folder and the checked settings."""
-        store, settings = self.open(connection)
-        return self.guard(connection, store, lambda: work(store, settings))
-
-    def guard(self, connection: Any, store: Any, work: Callable[[], Result]) -> Result:
-        """Do the work; what the system raises becomes an error of the contract.
-
-        That one is raised outside of the handler, so that the system's own error, which may have
-        a secret in its text, is not linked to it.
-        """
-        try:
-            return work()
-        except ConnectorError as exc:
-            error: Any = exc
-        except Exception as exc:
-            error = store.translate(exc)
-            if error is None:
-                raise
-        error.__cause__ = error.__context__ = None
-        secrets = self.format.settings.secrets(connection)
-        error.args = (without_secrets(str(error), secrets), *error.args[1:])
-        raise error
+    def target(self, session: Any, settings: dict[str, Any], stream: Any) -> FileStaging:
+        """Return what writes files."""
+        session.check()
+        return FileStaging(FileSource(self.format, session, settings, self._parse(stream)))

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from pypods.connectors.bad_rows import BAD_ROWS_SUFFIX, COLUMNS, rows_to_keep
 from pypods.connectors.files.format import FileFormat
-from pypods.connectors.files.streams import BAD_ROWS_SUFFIX, FileStream
+from pypods.connectors.files.streams import FileStream
+from pypods.connectors.types import schema_from_rows
 
 TYPE_CHECKING = False  # As typing has it, without importing typing into every worker.
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, Iterable
 
 __all__ = ["BadRowsFiles", "BadRowsFormat", "bad_rows_stream"]
 
 SUFFIX = ".parquet"
-_COLUMNS = [("run", "utf8"), ("part", "utf8"), ("position", "int64"), ("reason", "utf8"),
-            ("row_json", "utf8")]  # fmt: skip
+_TYPES = {"position": "int64"}
 
 
 def bad_rows_stream(stream: FileStream) -> FileStream:
@@ -33,22 +34,17 @@ class BadRowsFiles:
     def add(self, part: str, number: int, first: int, rows: list[Any]) -> str:
         """Put rows of a batch aside; return the file's name."""
         import pyarrow as pa  # type: ignore[import-untyped,unused-ignore]
-        import pyarrow.parquet as pq  # type: ignore[import-untyped,unused-ignore]
 
-        from pypods.connectors.json_values import row_as_json
         from pypods.connectors.names import short_hash
-        from pypods.connectors.types import schema_from_rows
 
-        values = [
-            (self.run, part, first + each.at, each.reason, row_as_json(each.row)) for each in rows
-        ]
-        table = pa.table(
+        values = rows_to_keep(self.run, part, first, rows)
+        batch = pa.record_batch(
             [list(column) for column in zip(*values)],
-            schema=schema_from_rows([(*each, False) for each in _COLUMNS]),
+            schema=_schema(),
         )
         name = f"{self._start()}{short_hash(part)}-{number:06d}{SUFFIX}"
         with self.store.create(f"{self.folder}/{name}") as file:
-            pq.write_table(table, file)
+            BadRowsFormat().write(None, name, file, batch.schema, [batch])
         return name
 
     def keep_only(self, names: Any) -> None:
@@ -64,21 +60,30 @@ class BadRowsFiles:
         return f"{readable[:64]}-{short_hash(self.run)}-"
 
 
+def _schema() -> Any:
+    return schema_from_rows([(name, _TYPES.get(name, "utf8"), False) for name in COLUMNS])
+
+
 class BadRowsFormat(FileFormat):
-    """What is in those files, for reading."""
+    """What is in those files."""
 
     title = "Refused rows"
     suffixes = (SUFFIX,)
 
     def schema(self, source: Any) -> Any:
         """Return run, part, position in the part, reason and the row as JSON."""
-        from pypods.connectors.types import schema_from_rows
-
-        return schema_from_rows([(*each, False) for each in _COLUMNS])
+        return _schema()
 
     def read(self, source: Any, piece: dict[str, Any], schema: Any, batch_rows: int) -> Any:
         """Yield the rows of a file."""
-        import pyarrow.parquet as pq
+        import pyarrow.parquet as pq  # type: ignore[import-untyped,unused-ignore]
 
         with source.store.open(piece["path"]) as file:
             yield from pq.read_table(file, columns=schema.names).to_batches(batch_rows)
+
+    def write(self, source: Any, path: str, file: Any, schema: Any, batches: Iterable[Any]) -> None:
+        """Write a file."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        pq.write_table(pa.Table.from_batches(batches, schema), file)

@@ -26,14 +26,13 @@ from pypods.connectors.errors import (
 )
 from pypods.connectors.files.builder import FileBuilder, whole_schema
 from pypods.connectors.files.ledger import FINISHED, FINISHING, STAGING, FileLedger
+from pypods.connectors.staging import KEYED_MODES, StagedTarget
 
 TYPE_CHECKING = False  # As typing has it, without importing typing into every worker.
 if TYPE_CHECKING:
     from typing import Any, Iterator
 
-__all__ = ["KEYED_MODES", "FileFinish"]
-
-KEYED_MODES = ("upsert", "delete_insert")
+__all__ = ["FileFinish"]
 
 
 class Target:
@@ -45,7 +44,7 @@ class Target:
         self.schema = schema
 
 
-class FileFinish:
+class FileFinish(StagedTarget):
     """One stream as a target: what is there, and how it becomes what it is to be."""
 
     def __init__(self, source: Any) -> None:
@@ -53,6 +52,8 @@ class FileFinish:
         self.format = source.format
         self.store = source.store
         self.stream = source.stream
+        self.title = source.format.title
+        self.modes = source.format.capabilities["write"]
         self.shown = source.stream.name
         self.ledger = FileLedger(self.store, self.stream.name)
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+
+from pypods.connectors.files.builder import fill_batch
 from pypods.connectors.settings import setting
 
 TYPE_CHECKING = False  # As typing has it, without importing typing into every worker.
@@ -53,7 +56,7 @@ def file_settings(*, s3: bool) -> list[dict[str, Any]]:
     return settings
 
 
-class FileFormat:
+class FileFormat(ABC):
     """One kind of file. ``source`` is what ``FileSource`` knows of a stream."""
 
     name = ""
@@ -110,20 +113,20 @@ class FileFormat:
         """Return the names of a file's parts, if it has some."""
         return []
 
+    @abstractmethod
     def schema(self, source: Any) -> Any:
         """Return the schema of a stream. Raises SchemaError, DataError."""
-        raise NotImplementedError
 
     def target_schema(self, source: Any, wanted: Any) -> Any:
         """Return the schema that a stream has for rows of a schema that are to be added to it."""
         return self.schema(source)
 
+    @abstractmethod
     def read(self, source: Any, piece: dict[str, Any], schema: Any, batch_rows: int) -> Any:
         """Yield the rows of a file, or of a piece of it, in batches of that schema.
 
         The schema has some of the stream's columns, perhaps none. Raises DataError.
         """
-        raise NotImplementedError
 
     def read_as(self, source: Any, fields: Any) -> Any:
         """Return a source whose columns of those names have those types, where files have none."""
@@ -152,15 +155,21 @@ class FileFormat:
     def check_batch(self, settings: dict[str, Any], batch: Any) -> None:
         """Raise DataError for the first row, from 0, that no such file can hold."""
 
+    @abstractmethod
     def write(self, source: Any, path: str, file: Any, schema: Any, batches: Iterable[Any]) -> None:
         """Write a whole file, which is going to have that path. Raises DataError."""
-        raise NotImplementedError
 
     def extend(
         self, source: Any, path: str, file: Any, schema: Any, batches: Iterable[Any]
     ) -> None:
         """Write a file that has the rows of the stream's only file, and then others."""
-        raise NotImplementedError
+
+        def rows() -> Iterator[Any]:
+            for batch in source.batches():
+                yield fill_batch(batch, schema)
+            yield from batches
+
+        self.write(source, path, file, schema, rows())
 
 
 def spread(pieces: list[tuple[dict[str, Any], int]], count: int) -> list[list[dict[str, Any]]]:

@@ -22,9 +22,10 @@ from __future__ import annotations
 import json
 import re
 
-from pypods.connectors.errors import ConflictError, SettingsError
+from pypods.connectors.errors import ConflictError
 from pypods.connectors.json_values import dump_schema, dump_values, load_schema, load_values
 from pypods.connectors.names import short_hash
+from pypods.connectors.staging import check_run
 
 TYPE_CHECKING = False  # As typing has it, without importing typing into every worker.
 if TYPE_CHECKING:
@@ -38,7 +39,6 @@ FINISHING = "finishing"
 FINISHED = "finished"
 #: Finished runs that are remembered: so many runs later, one could be done a second time.
 KEPT_RUNS = 20
-MAX_RUN_CHARACTERS = 200
 _PLAIN = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _NO_PART: dict[str, Any] = {
     "batches": 0, "rows": 0, "bytes": 0, "bad": 0, "position": [], "files": [], "bad_files": [],
@@ -65,6 +65,11 @@ class FileRun:
         self.result: dict[str, Any] = document.get("result") or {}
         self.cursor: Any = document.get("cursor")
         self.number: int = document.get("number") or 0
+
+    @property
+    def finished(self) -> bool:
+        """Whether no rows can be staged any more."""
+        return self.state != STAGING
 
     def as_document(self, stream: str) -> dict[str, Any]:
         """Return what is written down."""
@@ -292,13 +297,6 @@ def shown_part(part: dict[str, Any]) -> dict[str, Any]:
         "bad": part["bad"],
         "position": load_values(position) if position else [],
     }
-
-
-def check_run(run: Any) -> str:
-    """Return a run's name. Raises SettingsError."""
-    if not isinstance(run, str) or not 0 < len(run) <= MAX_RUN_CHARACTERS:
-        raise SettingsError(f"a run has a name of 1 to {MAX_RUN_CHARACTERS} characters")
-    return run
 
 
 def _name_of(run: str) -> str:

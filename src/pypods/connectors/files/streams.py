@@ -15,9 +15,8 @@ TYPE_CHECKING = False  # As typing has it, without importing typing into every w
 if TYPE_CHECKING:
     from typing import Any
 
-__all__ = ["BAD_ROWS_SUFFIX", "FileStream", "parse_stream"]
+__all__ = ["FileStream", "parse_stream"]
 
-BAD_ROWS_SUFFIX = "__bad_rows"
 _PATTERN = re.compile(r"[*?\[]")
 
 

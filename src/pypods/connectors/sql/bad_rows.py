@@ -2,27 +2,16 @@
 
 from __future__ import annotations
 
+from pypods.connectors.bad_rows import BAD_ROWS_SUFFIX, COLUMNS, BadRow, rows_to_keep, too_many
 from pypods.connectors.errors import DataError
-from pypods.connectors.json_values import row_as_json
 
 TYPE_CHECKING = False  # As typing has it, without importing typing into every worker.
 if TYPE_CHECKING:
     from typing import Any, Callable
 
-__all__ = ["BadRow", "SUFFIX", "DeadLetters", "insert_good_rows"]
+__all__ = ["DeadLetters", "insert_good_rows"]
 
-SUFFIX = "__bad_rows"
 SAVEPOINT = "pypods_rows"
-_COLUMNS = ("run", "part", "position", "reason", "row_json")
-
-
-class BadRow:
-    """A row that was refused: its place in the batch, why, and itself."""
-
-    def __init__(self, at: int, reason: str, row: dict[str, Any]) -> None:
-        self.at = at
-        self.reason = reason
-        self.row = row
 
 
 def insert_good_rows(
@@ -58,37 +47,29 @@ def insert_good_rows(
     return bad
 
 
-def too_many(count: int, most: int, last: BadRow) -> DataError:
-    """Return the error for a run with more bad rows than it may have."""
-    return DataError(
-        f"{count} bad rows in this batch, and {most} more are allowed in the run; the last one, "
-        f"row {last.at} of the batch: {last.reason}",
-        position=last.at,
-    )
-
-
 class DeadLetters:
     """The table of refused rows beside a target."""
 
     def __init__(self, database: Any, session: Any, target: Any) -> None:
         self.database = database
         self.session = session
-        self.parts = (*target[:-1], target[-1] + SUFFIX)
+        self.parts = (*target[:-1], target[-1] + BAD_ROWS_SUFFIX)
 
     def create(self) -> None:
         """Make it, in the transaction under way."""
         database = self.database
         key, number, text = database.key_text_type, database.number_type, database.text_type
-        types = zip(_COLUMNS, (key, key, number, text, text))
-        columns = ", ".join(f"{database.quote(name)} {type_} not null" for name, type_ in types)
+        types = {"run": key, "part": key, "position": number}
+        columns = ", ".join(
+            f"{database.quote(name)} {types.get(name, text)} not null" for name in COLUMNS
+        )
         database.create_if_missing(self.session, self.parts, columns)
 
     def add(self, run: str, part: str, first: int, rows: list[BadRow]) -> None:
         """Put rows aside; ``first`` is the place of their batch's first row in the part."""
         self.create()
-        for each in rows:
-            values = (run, part, first + each.at, each.reason, row_as_json(each.row))
-            self.session.run(self.database.insert_row(self.parts, dict(zip(_COLUMNS, values))))
+        for values in rows_to_keep(run, part, first, rows):
+            self.session.run(self.database.insert_row(self.parts, dict(zip(COLUMNS, values))))
 
     def forget(self, run: str) -> None:
         """Remove what a run put aside, if the table is there."""

@@ -5,6 +5,8 @@ A connector's pod has a subclass of Database, and of Session where its driver is
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+
 from pypods.connectors.errors import ConnectorError, DataError, SchemaError, SettingsError
 from pypods.connectors.names import quote
 from pypods.connectors.rows import columns_of
@@ -58,7 +60,7 @@ class Description:
         self.kind = kind
 
 
-class Database:
+class Database(ABC):
     """One SQL system and its driver."""
 
     name = ""
@@ -89,25 +91,25 @@ class Database:
 
     # --- connecting ----------------------------------------------------------------------------
 
+    @abstractmethod
     def driver(self) -> str:
         """Return the driver and its version."""
-        raise NotImplementedError
 
+    @abstractmethod
     def open(self, settings: dict[str, Any], *, writing: bool = False) -> Session:
         """Return a session outside of any transaction. Raises the driver's errors."""
-        raise NotImplementedError
 
     def will_be_made(self, settings: dict[str, Any]) -> bool:
         """Whether there is nothing yet, and writing makes it: a file in a folder that is there."""
         return False
 
+    @abstractmethod
     def server(self, session: Session) -> str:
         """Return the system and its version."""
-        raise NotImplementedError
 
+    @abstractmethod
     def translate(self, error: Exception) -> ConnectorError | None:
         """Return what a driver's error is for everybody; None for what is no driver's."""
-        raise NotImplementedError
 
     # --- names ---------------------------------------------------------------------------------
 
@@ -119,9 +121,9 @@ class Database:
         """Return what two names have to share to be one column."""
         return name.casefold() if self.folds_case else name
 
+    @abstractmethod
     def resolve(self, session: Session, parts: list[str]) -> tuple[str, ...]:
         """Return the full name of a table that may not be there yet."""
-        raise NotImplementedError
 
     def table(self, parts: Any) -> str:
         """Return a table's name as it stands in SQL."""
@@ -134,17 +136,17 @@ class Database:
 
     # --- what there is -------------------------------------------------------------------------
 
+    @abstractmethod
     def streams(self, session: Session) -> list[dict[str, Any]]:
         """Return the tables and views."""
-        raise NotImplementedError
 
+    @abstractmethod
     def describe(self, session: Session, parts: Any) -> Description | None:
         """Return what a table or view has, or None if there is none."""
-        raise NotImplementedError
 
+    @abstractmethod
     def describe_query(self, session: Session, query: str) -> Description:
         """Return what a query has."""
-        raise NotImplementedError
 
     # --- types ---------------------------------------------------------------------------------
 
@@ -159,9 +161,9 @@ class Database:
         """
         return there if fits(there, given) else None
 
+    @abstractmethod
     def type_sql(self, field: Any) -> str:
         """Return the type of a column for a field that ``stored`` returned."""
-        raise NotImplementedError
 
     def bind(self, value: Value) -> Any:
         """Return a value as the driver takes it; that of a condition is made its column's type."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import deque
 
-from pypods.connectors.batches import conform
+from pypods.connectors.bad_rows import BadRow, split_bad_rows
 from pypods.connectors.errors import DataError
-from pypods.connectors.sql.bad_rows import BadRow, insert_good_rows, too_many
+from pypods.connectors.sql.bad_rows import insert_good_rows
 
 TYPE_CHECKING = False  # As typing has it, without importing typing into every worker.
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class PartWriter:
         size, bad = given.nbytes, []
         batch = given
         if self.max_bad_rows is None:
-            batch, _ = _split_misfits(given, self.schema, self.key, first_row=self._seen, most=None)
+            batch, _ = split_bad_rows(given, self.schema, self.key, first_row=self._seen, most=None)
         with self.staging.transaction():
             ledger.hold_attempt(self.run, self.attempt, self.part)
             if self.max_bad_rows is None:
@@ -96,7 +96,7 @@ class PartWriter:
         """Insert the rows that can be, and put the others aside; return those."""
         parts = self.staging.ledger.parts(self.run).values()
         room = most - sum(int(each["bad"]) for each in parts)
-        batch, bad = _split_misfits(given, self.schema, self.key, first_row=self._seen, most=room)
+        batch, bad = split_bad_rows(given, self.schema, self.key, first_row=self._seen, most=room)
         if batch.num_rows:
             taken = {each.at for each in bad}
             found = insert_good_rows(self.staging.session, self.insert, batch, most=room - len(bad))
@@ -108,61 +108,3 @@ class PartWriter:
         if bad:
             self.staging.letters.add(self.run, self.part, self._seen, bad)
         return bad
-
-
-def _split_misfits(
-    batch: Any, schema: Any, key: Any, *, first_row: int, most: int | None
-) -> tuple[Any, list[Any]]:
-    """Return the batch in the staged types, without rows that do not fit; and those.
-
-    Raises DataError for the first one if none are collected, or for the first one too many.
-    """
-    bad: list[Any] = []
-    places = list(range(batch.num_rows))
-    while True:
-        try:
-            made = conform(batch, schema, first_row=0)
-            _refuse_null_keys(made, key)
-        except DataError as error:
-            if error.position is None:
-                raise
-            at = error.position
-            if most is None:
-                row = first_row + at
-                raise DataError(
-                    f"row {row} (from 0) of the part, column {error.column!r}: {error}",
-                    position=row,
-                    column=error.column,
-                ) from None
-            bad.append(BadRow(places[at], str(error), batch.slice(at, 1).to_pylist()[0]))
-            if len(bad) > most:
-                raise too_many(len(bad), most, bad[-1]) from None
-            del places[at]
-            batch = _without(batch, at)
-        else:
-            return made, bad
-
-
-def _refuse_null_keys(batch: Any, key: Any) -> None:
-    import pyarrow.compute as pc  # type: ignore[import-untyped,unused-ignore]
-
-    for name in key:
-        column = batch.column(name)
-        if column.null_count:
-            at = pc.index(column.is_null(), True).as_py()
-            raise DataError(
-                f"row {at} (from 0), column {name!r}: a key cannot be NULL",
-                position=at,
-                column=name,
-            )
-
-
-def _without(batch: Any, at: int) -> Any:
-    import pyarrow as pa  # type: ignore[import-untyped,unused-ignore]
-
-    parts = [batch.slice(0, at), batch.slice(at + 1)]
-    return (
-        pa.Table.from_batches(parts).combine_chunks().to_batches(max_chunksize=batch.num_rows)[0]
-        if batch.num_rows > 1
-        else batch.slice(0, 0)
-    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pypods.connectors.conditions import check_after, check_condition
 from pypods.connectors.errors import SettingsError
 from pypods.connectors.names import check_columns
 from pypods.connectors.sql.statement import Statement, Value, join
@@ -10,9 +11,7 @@ TYPE_CHECKING = False  # As typing has it, without importing typing into every w
 if TYPE_CHECKING:
     from typing import Any
 
-__all__ = ["OPERATORS", "Selection"]
-
-OPERATORS = ("=", "!=", "<", "<=", ">", ">=", "in", "is null", "is not null")
+__all__ = ["Selection"]
 
 
 class Selection:
@@ -71,37 +70,21 @@ class Selection:
 
     def conditions(self, where: Any) -> list[Statement]:
         """Return one statement for each ``[column, operator, value]``."""
-        found = []
-        for each in where or ():
-            if not isinstance(each, (list, tuple)) or len(each) not in (2, 3):
-                raise SettingsError(f"a condition is [column, operator, value], not {each!r}")
-            column, operator, *values = each
-            value = values[0] if values else None
-            (name,) = check_columns([column], self.schema.names, self.shown)
-            found.append(self._condition(name, operator, value))
-        return found
+        return [
+            self._condition(*check_condition(each, self.schema.names, self.shown))
+            for each in where or ()
+        ]
 
     def _condition(self, name: str, operator: str, value: Any) -> Statement:
         field = self.schema.field(name)
         quoted = self.database.operand(field)
-        if operator in ("is null", "is not null"):
+        if value is None:
             return Statement(quoted, " ", operator)
-        if operator not in OPERATORS:
-            raise SettingsError(
-                f"condition on {name!r}: {operator!r} is no operator; there are "
-                + ", ".join(OPERATORS)
-            )
         if operator == "in":
-            if not isinstance(value, (list, tuple, set, frozenset)) or None in value:
-                raise SettingsError(f"condition on {name!r}: 'in' takes a list without None")
             if not value:
                 return Statement("1 = 0")
             values = join(", ", [Value(each, field) for each in value])
             return Statement(quoted, " in (", values, ")")
-        if value is None:
-            raise SettingsError(
-                f"condition on {name!r}: nothing is {operator} None; use 'is null' or 'is not null'"
-            )
         return Statement(
             quoted, " ", "<>" if operator == "!=" else operator, " ", Value(value, field)
         )
@@ -113,14 +96,9 @@ class Selection:
 
     def _after(self, order_by: Any, after: Any) -> Statement:
         """Return the condition for rows that come strictly after, NULLs being first."""
-        names = check_columns(order_by or [], self.schema.names, self.shown)
-        values = list(after)
-        if not names or len(values) != len(names):
-            raise SettingsError(
-                f"after has {len(values)} values and order_by {len(names)} columns: one for each"
-            )
+        pairs = check_after(order_by, after, self.schema.names, self.shown)
         condition = Statement()
-        for name, value in reversed(list(zip(names, values))):
+        for name, value in reversed(pairs):
             quoted = self.database.operand(self.schema.field(name))
             bound = Value(value, self.schema.field(name))
             if value is None:

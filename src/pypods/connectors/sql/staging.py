@@ -16,7 +16,6 @@ from pypods.connectors.drift import plan_columns
 from pypods.connectors.errors import (
     ConflictError,
     DataError,
-    SchemaError,
     SettingsError,
     StreamNotFoundError,
 )
@@ -25,27 +24,27 @@ from pypods.connectors.sql.bad_rows import DeadLetters
 from pypods.connectors.sql.ledger import Ledger
 from pypods.connectors.sql.one_ahead import OneAhead
 from pypods.connectors.sql.part_writer import PartWriter
+from pypods.connectors.staging import KEYED_MODES, StagedTarget, check_bad_rows, prepared
 from pypods.connectors.types import normal_schema, schema_from_rows
 
 TYPE_CHECKING = False  # As typing has it, without importing typing into every worker.
 if TYPE_CHECKING:
     from typing import Any, Iterable, Iterator
 
-__all__ = ["KEYED_MODES", "MODES", "Staging"]
+__all__ = ["Staging"]
 
-MODES = ("append", "replace", "upsert", "delete_insert")
-KEYED_MODES = ("upsert", "delete_insert")
 STAGING_PREFIX = "_pypods_"
-MAX_RUN_CHARACTERS = 200
 
 
-class Staging:
+class Staging(StagedTarget):
     """The steps of writing into one stream, over one session."""
 
     def __init__(self, database: Any, session: Any, target: Any) -> None:
         self.database = database
         self.session = session
         self.target = tuple(target)
+        self.title = database.title
+        self.modes = database.capabilities["write"]
         self.shown = join_stream(target)
         self.ledger = Ledger(database, session, self.target)
         self.letters = DeadLetters(database, session, self.target)
@@ -57,7 +56,7 @@ class Staging:
     ) -> dict[str, Any]:
         """Check that all can be done, and find or make the staging table of the run."""
         source = normal_schema(schema_from_rows(schema))
-        key = self._check(source, mode=mode, key=key, run=run)
+        key = self.check_request(source, mode=mode, key=key, run=run)
         target = self._describe_target(exists)
         plan = plan_columns(source, target, drift, database=self.database, shown=self.shown)
         self.database.check_widening(self.session, self.target, plan)
@@ -72,31 +71,17 @@ class Staging:
                 attempt, parts, schema = 1, {}, plan.schema
             elif found.finished or self._finish_renamed(found):
                 self._sweep(found)
-                return _prepared(plan, finished=True, cursor=found.cursor, attempt=found.attempt)
+                return prepared(
+                    plan.schema, attempt=found.attempt, finished=True,
+                    cursor=found.cursor, changes=plan.changes,
+                )  # fmt: skip
             else:
-                self._check_same(found, source, mode=mode, key=key, run=run)
+                self.check_same(found, source, mode=mode, key=key)
                 attempt, parts = found.attempt, self.ledger.parts(run)
-        return _prepared(
-            plan,
-            attempt=attempt,
-            parts=parts,
-            cursor=self.ledger.last_state()["cursor"],
+        cursor = self.ledger.last_state()["cursor"]
+        return prepared(
+            plan.schema, attempt=attempt, parts=parts, cursor=cursor, changes=plan.changes
         )
-
-    def _check(self, source: Any, *, mode: str, key: Any, run: Any) -> list[str]:
-        offered = self.database.capabilities["write"]
-        if mode not in offered:
-            raise SettingsError(
-                f"{self.database.title} writes in the modes {', '.join(offered)}, not {mode!r}"
-            )
-        key = check_columns(key or [], source.names, "what is written")
-        if mode in KEYED_MODES and not key:
-            raise SettingsError(f"mode {mode} needs a key: the columns that rows are known by")
-        if not isinstance(run, str) or not 0 < len(run) <= MAX_RUN_CHARACTERS:
-            raise SettingsError(f"a run has a name of 1 to {MAX_RUN_CHARACTERS} characters")
-        if not len(source):
-            raise SchemaError("there are no columns to write")
-        return list(key)
 
     def _describe_target(self, exists: Any) -> Any:
         target = self.database.describe(self.session, self.target)
@@ -124,18 +109,6 @@ class Staging:
             run, mode=mode, key=key, drift=drift, staging=staging, source_schema=source
         )
 
-    def _check_same(self, found: Any, source: Any, *, mode: str, key: Any, run: str) -> None:
-        same = (
-            found.mode == mode
-            and found.key == list(key)
-            and found.source_schema.equals(source, check_metadata=True)
-        )
-        if not same:
-            raise ConflictError(
-                f"run {run!r} of {self.shown} began with another mode, key or schema "
-                f"({found.mode}, key {found.key}); go on with those, or abandon it"
-            )
-
     # --- write ---------------------------------------------------------------------------------
 
     def write(
@@ -151,9 +124,8 @@ class Staging:
         committed: Any = None,
     ) -> dict[str, int]:
         """Write batches into the staging table, each with its checkpoint."""
-        if bad_rows not in ("fail", "collect"):
-            raise SettingsError(f"bad_rows is fail or collect, not {bad_rows!r}")
-        found = self._find(run)
+        most = check_bad_rows(bad_rows, max_bad_rows)
+        found = self.open_run(run)
         attempt = found.attempt if attempt is None else attempt
         staged = (*self.target[:-1], found.staging)
         with self.transaction():
@@ -162,7 +134,6 @@ class Staging:
                 self.ledger.begin_part(run, part)
             schema = self._staged_schema(found, staged)
             done = self.ledger.parts(run)[part]
-        most = None if bad_rows == "fail" else 2**62 if max_bad_rows is None else int(max_bad_rows)
         writer = PartWriter(
             self, self.database.writer(self.session, staged, schema), schema,
             run=run, part=part, attempt=attempt, done=done, max_bad_rows=most,
@@ -175,12 +146,9 @@ class Staging:
         _tell(writer.commits, committed)
         return writer.total
 
-    def _find(self, run: str) -> Any:
-        found = self.ledger.find(run) if self.ledger.exists() else None
-        if found is None or found.finished:
-            why = "is finished" if found else "is not prepared"
-            raise ConflictError(f"run {run!r} of {self.shown} {why}; prepare it first")
-        return found
+    def find_run(self, run: str) -> Any:
+        """Return what is noted of a run, or None."""
+        return self.ledger.find(run) if self.ledger.exists() else None
 
     def _staged_schema(self, found: Any, staged: Any) -> Any:
         """Return the schema that batches are made to be: of the staged columns that are written."""
@@ -209,7 +177,7 @@ class Staging:
         comes after a kill knows whether it was done.
         """
         if not self.ledger.exists():
-            self._find(run)
+            self.open_run(run)
         with self.transaction():
             self.ledger.next_attempt(run)
             found = self.ledger.find(run)
@@ -332,10 +300,9 @@ class Staging:
             found = self.ledger.find(run)
             if found is None:
                 return
-            if found.finished or self._was_renamed(found):
-                raise ConflictError(
-                    f"run {run!r} of {self.shown} is finished: its rows are in the target"
-                )
+            if self._was_renamed(found):
+                found.finished = True
+            self.refuse_finished(found)
             self.database.drop_staging(self.session, (*self.target[:-1], found.staging))
             self.letters.forget(run)
             self.ledger.forget_run(run)
@@ -362,19 +329,6 @@ def _statement(text: str) -> Any:
     from pypods.connectors.sql.statement import Statement
 
     return Statement(text)
-
-
-def _prepared(
-    plan: Any, *, attempt: int, finished: bool = False, parts: Any = None, cursor: Any = None
-) -> dict[str, Any]:
-    return {
-        "finished": finished,
-        "parts": parts or {},
-        "cursor": cursor,
-        "changes": plan.changes,
-        "schema": plan.schema,
-        "attempt": attempt,
-    }
 
 
 def _tell(commits: Any, committed: Any) -> None:

@@ -4,19 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 import gzip
-import importlib.util
 import random
 from decimal import Decimal
-from pathlib import Path
 
+import file_connectors as files
 import pyarrow as pa
 import pytest
 
 from pypods.connectors.errors import DataError, SchemaError, SettingsError, StreamNotFoundError
-
-_spec = importlib.util.spec_from_file_location("files", Path(__file__).with_name("files.py"))
-files = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(files)
 
 
 @pytest.fixture

@@ -3,29 +3,20 @@
 from __future__ import annotations
 
 import datetime as dt
-import sys
 from decimal import Decimal
-from importlib import import_module
-from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pyarrow as pa
+from shipped import shipped_module
 
 from pypods.connectors.files.file_connector import FileConnector
 
-SHIPPED = Path(__file__).resolve().parent.parent.parent / "pods"
 UTC = dt.UTC
 
 
 def load(name: str) -> FileConnector:
     """Return a shipped connector of files, in this process."""
-    package_name = f"pypods_test_shipped_{name}"
-    if package_name not in sys.modules:
-        package = ModuleType(package_name)
-        package.__path__ = [str(SHIPPED / name)]
-        sys.modules[package_name] = package
-    module = import_module(f"{package_name}.{name}_format")
+    module = shipped_module(name, f"{name}_format")
     return FileConnector(getattr(module, f"{name.capitalize()}Format")())
 
 

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-from pathlib import Path
 
+import file_connectors as files
 import pyarrow as pa
 import pytest
 
 from pypods.connectors.errors import ConflictError, DataError, SchemaError, SettingsError
 from pypods.connectors.files.store import LocalStore
-
-_spec = importlib.util.spec_from_file_location("files", Path(__file__).with_name("files.py"))
-files = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(files)
 
 OLD = pa.table({"id": [1, 2, 3], "text": ["a", "b", "c"]})
 NEW = pa.table({"id": [3, 4], "text": ["C", "d"]})

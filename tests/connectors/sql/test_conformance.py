@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 from typing import Any
 
 import pytest
+from in_process import InProcess
 
 from pypods.conformance import Outcome, Scratch, as_table, list_checks, run_check
 from pypods.conformance.subject import Subject
-from pypods.connectors.sql.sql_connector import SqlConnector
-
-_spec = importlib.util.spec_from_file_location(
-    "in_process", Path(__file__).with_name("in_process.py")
-)
-assert _spec is not None
-assert _spec.loader is not None
-in_process = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(in_process)
+from pypods.connectors.connector import FUNCTIONS
+from pypods.pods.pod_source import read_source
+from pypods.pods.shipped import list_shipped_pods
 
 # Of a process of its own.
 CHECKS = [name for name in list_checks() if name != "kill"]
@@ -27,7 +21,7 @@ CHECKS = [name for name in list_checks() if name != "kill"]
 def run(connector: Any, place: dict[str, Any], name: str, **others: Any) -> Outcome:
     unreachable = {"database": str(Path(place["database"]).parent / "none" / "x.db")}
     scratch = Scratch(connection=place, unreachable=unreachable)
-    return run_check(Subject(in_process.InProcess(connector, **others), scratch), name)
+    return run_check(Subject(InProcess(connector, **others), scratch), name)
 
 
 @pytest.mark.parametrize("name", CHECKS)
@@ -191,14 +185,16 @@ def test_outcomes_make_a_table(connector, place):
     assert outcomes[1].as_dict()["detail"] == "snapshot"
 
 
-def test_the_connector_s_own_functions_are_those_of_the_contract(repository):
-    """Each pod.py offers the same names, and the class has them."""
-    offered = {}
-    for name in ("sqlite", "duckdb", "postgresql"):
-        text = (repository / "pods" / name / "pod.py").read_text(encoding="utf-8")
-        offered[name] = text.partition("__all__")[2]
-    assert len({text.replace(text.partition("_connector =")[2].partition("\n")[0], "")
-                for text in offered.values()}) == 1  # fmt: skip
-    for name in ("read", "write", "prepare", "finish", "abandon", "state", "checksum"):
-        assert callable(getattr(SqlConnector, name))
-        assert f'"{name}"' in offered["sqlite"]
+def test_each_pod_binds_the_functions_of_the_contract():
+    """Each pod.py binds the functions of the contract, each to its own name, and offers no more."""
+    offered = {
+        folder.name: read_source(folder.pod_file.read_bytes()).offered
+        for folder in list_shipped_pods()
+    }
+    assert {"sqlite", "duckdb", "postgresql", "csv", "parquet", "excel"} <= set(offered)
+    for name, names in offered.items():
+        assert names == list(FUNCTIONS), name
+
+
+def test_functions_are_those_of_their_names(connector):
+    assert [each.__name__ for each in connector.functions()] == list(FUNCTIONS)

@@ -1,0 +1,31 @@
+"""Drop what a run made in the servers: ``remove.py SETTINGS`` (JSON)."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import psycopg
+
+
+def main():
+    """Drop one table, or everything."""
+    settings = json.loads(sys.argv[1])
+    table = settings.get("table")
+    place = table or settings["postgresql"]
+    with psycopg.connect(**place["connection"], autocommit=True) as connection:
+        if table:
+            # With whatever else a mover keeps beside its table.
+            connection.execute(f'drop table if exists "{table["schema"]}"."{table["table"]}"')
+        else:
+            connection.execute(f"drop schema if exists {place['schema']} cascade")
+            connection.execute(f"drop schema if exists {place['schema']}_staging cascade")
+    if not table and settings["with_mariadb"]:
+        import pymysql
+
+        connection = pymysql.connect(**settings["mariadb"]["connection"])
+        with connection, connection.cursor() as cursor:
+            cursor.execute(f"drop database if exists {settings['mariadb']['schema']}")
+
+
+main()

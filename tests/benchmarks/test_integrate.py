@@ -1,0 +1,100 @@
+"""The benchmark of moving tables runs, compares every row and says what it found."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+FOLDER = Path(__file__).resolve().parent.parent.parent / "benchmarks"
+
+pytestmark = pytest.mark.timeout(600)  # The first run makes an environment.
+
+
+def run_integrate(*options: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, str(FOLDER / "integrate.py"), *options],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def document(postgresql) -> dict[str, Any]:
+    """Move a few rows once each."""
+    done = run_integrate(
+        "sqlite-postgresql", "postgresql-sqlite", "postgresql-parquet",
+        "--rows", "500", "--rounds", "1", "--movers", "pypods,psql,pdip", "--json",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    measured: dict[str, Any] = json.loads(done.stdout)
+    return measured
+
+
+@pytest.mark.parametrize("way", ["sqlite-postgresql", "postgresql-sqlite", "postgresql-parquet"])
+def test_all_rows_arrive_equal_and_with_their_types(document, way):
+    ours = document["ways"][way]["movers"]["pypods"]
+    assert (ours["rows"], ours["different"], ours["types"]) == (500, 0, [])
+    assert ours["peak_bytes"] > 2**20
+    assert ours["seconds"][0] > 0
+    assert ours["processor_seconds"] > 0
+
+
+def test_who_cannot_move_is_listed_with_the_reason(document):
+    movers = document["ways"]["postgresql-parquet"]["movers"]
+    assert movers["psql"]["absent"] == "writes no Parquet"
+    assert "connector" in movers["pdip"]["absent"]
+    assert document["ways"]["postgresql-parquet"]["comparisons"] == []
+    (beside,) = document["ways"]["sqlite-postgresql"]["comparisons"]
+    assert beside["times"] > 0
+
+
+def test_unknown_words_are_refused():
+    assert "no mover 'x'; there are: pypods" in run_integrate("--movers", "x").stderr
+    assert "no way 'y'; there are: sqlite-postgresql" in run_integrate("y").stderr
+
+
+VERIFY = """
+import json, sqlite3, subprocess, sys
+sys.path.insert(0, sys.argv[1])
+from rows import DECLARED, make_rows
+path = sys.argv[2]
+connection = sqlite3.connect(path)
+connection.execute(f"create table moved ({DECLARED['sqlite']})")
+values = [(a, b, c, str(d), e, f, str(g), h) for a, b, c, d, e, f, g, h in make_rows(10)]
+connection.executemany("insert into moved values (?, ?, ?, ?, ?, ?, ?, ?)", values)
+connection.execute(sys.argv[3])
+connection.commit()
+"""
+
+
+@pytest.mark.parametrize(
+    ("change", "different"),
+    [
+        ("select 1", 0),
+        ("delete from moved where id = 10", 1),
+        ("update moved set note = '' where id = 5", 1),
+        ("update moved set amount = amount + 0.0001 where id = 2", 1),
+        ("update moved set at = '2020-01-01 00:00:00' where id = 2", 1),
+        ("delete from moved where id = 1", 10),
+    ],
+)
+def test_a_row_that_is_wrong_or_missing_is_found(tmp_path, change, different):
+    path = str(tmp_path / "t.db")
+    moving = str(FOLDER / "moving")
+    subprocess.run([sys.executable, "-c", VERIFY, moving, path, change], check=True)
+    spec = {"rows": 10, "target": {"kind": "sqlite", "path": path, "table": "moved"}}
+    done = subprocess.run(
+        [sys.executable, str(FOLDER / "moving" / "verify.py"), json.dumps(spec)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    found = json.loads(done.stdout)
+    assert found["different"] == different
+    assert bool(found["example"]) == (different > 0 and "id = 10" not in change)
