@@ -18,28 +18,27 @@ from pypods.pods import PodLoader
 HERE = Path(__file__).resolve().parent
 SHIPPED = HERE.parent.parent / "pods"
 #: What is added to a shipped pod: the stand-in, and functions with which tests ask for it.
-EXTRA = """
-
+EXTRA = '''
 import sys as _sys
+
 _sys.path.insert(0, __file__.rpartition("/")[0])
-import standin_place
+import standin_place as _place
 import standin_{name} as _standin
-from .{name}_database import {class_}
 
 _standin.install()
 
 
 def make_place(name):
-    script = _standin.place.LOG.with_name("standin_{name}.sql").read_text(encoding="utf-8")
-    standin_place.make_database(name, script)
+    script = _place.LOG.with_name("standin_{name}.sql").read_text(encoding="utf-8")
+    _place.make_database(name, script)
 
 
 def drop_place(name):
-    standin_place.drop_database(name)
+    _place.drop_database(name)
 
 
 def recorded():
-    return standin_place.recorded()
+    return _place.recorded()
 
 
 def unparsed():
@@ -47,22 +46,19 @@ def unparsed():
 
 
 def cut_after(statements):
-    standin_place.Cut.left = statements
+    _place.Cut.left = statements
 
 
 def translate(state, number, said):
-    error = {class_}().translate(_standin.error_of(state, number, said))
+    error = _{class_}().translate(_standin.error_of(state, number, said))
     return [type(error).__name__, error.retry, str(error)]
 
 
 def ask(name, text):
-    with standin_place.connect(name, "dbo,public") as connection:
+    with _place.connect(name, "dbo,public") as connection:
         cursor = connection.execute(text)
         return [list(row) for row in cursor.fetchall()] if cursor.description else []
-
-
-__all__ += ["make_place", "drop_place", "recorded", "unparsed", "cut_after", "translate", "ask"]
-"""
+'''
 
 
 @dataclass

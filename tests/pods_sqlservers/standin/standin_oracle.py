@@ -237,12 +237,12 @@ def translated(text):
         elif isinstance(node, exp.NEQ) and node.this.name == "fine":
             node.replace(exp.true())  # As if there were parts of microseconds.
         elif isinstance(node, exp.Length):
-            node.replace(exp.func("hexadecimal_length", node.this.copy()))
+            node.replace(exp.func("hexadecimal_length", node.this))
         elif isinstance(node, exp.ToChar):
             if node.args.get("format"):
-                node.replace(exp.func("tm9", node.this.copy()))
+                node.replace(exp.func("tm9", node.this))
             else:
-                node.replace(exp.Cast(this=node.this.copy(), to=exp.DataType.build("text")))
+                node.replace(exp.Cast(this=node.this, to=exp.DataType.build("text")))
     made = place.numbered(tree)
     made = re.sub(r"\bTRUNC\(", "DAY_OF(", made)
     return re.sub(r" PURGE$", "", made)
