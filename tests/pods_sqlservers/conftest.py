@@ -18,7 +18,7 @@ from pypods.pods import PodLoader
 HERE = Path(__file__).resolve().parent
 SHIPPED = HERE.parent.parent / "pods"
 #: What is added to a shipped pod: the stand-in, and functions with which tests ask for it.
-EXTRA = '''
+EXTRA = """
 import sys as _sys
 
 _sys.path.insert(0, __file__.rpartition("/")[0])
@@ -58,7 +58,7 @@ def ask(name, text):
     with _place.connect(name, "dbo,public") as connection:
         cursor = connection.execute(text)
         return [list(row) for row in cursor.fetchall()] if cursor.description else []
-'''
+"""
 
 
 @dataclass

@@ -237,10 +237,10 @@ def translated(text):
         elif isinstance(node, exp.NEQ) and node.this.name == "fine":
             node.replace(exp.true())  # As if there were parts of microseconds.
         elif isinstance(node, exp.Length):
-            node.replace(exp.func("hexadecimal_length", node.this))
+            node.replace(exp.func("hexadecimal_length", node.this, copy=False))
         elif isinstance(node, exp.ToChar):
             if node.args.get("format"):
-                node.replace(exp.func("tm9", node.this))
+                node.replace(exp.func("tm9", node.this, copy=False))
             else:
                 node.replace(exp.Cast(this=node.this, to=exp.DataType.build("text")))
     made = place.numbered(tree)
