@@ -196,7 +196,7 @@ class OracleDatabase(Database):
         names = [each[0] for each in described]
         if len(set(names)) < len(names):
             raise SchemaError(f"the query has a column twice ({', '.join(names)}); name each once")
-        columns = [_column_of(*each) for each in described]
+        columns = [oracle_types.described_column(*each) for each in described]
         self._measure(session, relation, columns)
         return Description(pa.schema([column.field() for column in columns]), kind="query")
 
@@ -389,22 +389,3 @@ def _kind_only(field):
 
     kept = {KIND: (field.metadata or {}).get(KIND, b"")}
     return kept if kept[KIND] else None
-
-
-def _column_of(name, type_code, _display, size, precision, scale, nullable):
-    """Return a column of a query, from what the driver describes."""
-    data_type = type_code.name.replace("DB_TYPE_", "")
-    plain = {"VARCHAR": "VARCHAR2", "NVARCHAR": "NVARCHAR2", "XMLTYPE": "XMLTYPE",
-             "TIMESTAMP": f"TIMESTAMP({scale or 0})",
-             "TIMESTAMP_TZ": f"TIMESTAMP({scale or 0}) WITH TIME ZONE",
-             "TIMESTAMP_LTZ": f"TIMESTAMP({scale or 0}) WITH LOCAL TIME ZONE",
-             "LONG_RAW": "LONG RAW", "INTERVAL_DS": "INTERVAL DAY TO SECOND",
-             "INTERVAL_YM": "INTERVAL YEAR TO MONTH"}  # fmt: skip
-    data_type = plain.get(data_type, data_type)
-    if data_type == "NUMBER":
-        # A NUMBER without precision has the scale -127, one of FLOAT a precision as well.
-        free = scale == -127 or not precision
-        precision, scale = (None, None) if free else (precision, scale)
-    else:
-        precision = scale = None
-    return oracle_types.Column(name, data_type, size or 0, precision, scale, nullable is not False)

@@ -133,6 +133,25 @@ class Column:
         return field.with_metadata({**(field.metadata or {}), SQL_TYPE: self.sql_type().encode()})
 
 
+def described_column(name, type_code, _display, size, precision, scale, nullable):
+    """Return a column of a query, from what the driver describes."""
+    data_type = type_code.name.replace("DB_TYPE_", "")
+    plain = {"VARCHAR": "VARCHAR2", "NVARCHAR": "NVARCHAR2", "XMLTYPE": "XMLTYPE",
+             "TIMESTAMP": f"TIMESTAMP({scale or 0})",
+             "TIMESTAMP_TZ": f"TIMESTAMP({scale or 0}) WITH TIME ZONE",
+             "TIMESTAMP_LTZ": f"TIMESTAMP({scale or 0}) WITH LOCAL TIME ZONE",
+             "LONG_RAW": "LONG RAW", "INTERVAL_DS": "INTERVAL DAY TO SECOND",
+             "INTERVAL_YM": "INTERVAL YEAR TO MONTH"}  # fmt: skip
+    data_type = plain.get(data_type, data_type)
+    if data_type == "NUMBER":
+        # A NUMBER without precision has the scale -127, one of FLOAT a precision as well.
+        free = scale == -127 or not precision
+        precision, scale = (None, None) if free else (precision, scale)
+    else:
+        precision = scale = None
+    return Column(name, data_type, size or 0, precision, scale, nullable is not False)
+
+
 def said_by(condition: str, quoted: str) -> str | None:
     """Return the type that a CHECK constraint on a column says, as one made here does."""
     forms = {_DECIMAL: _DECIMAL_FORM, **{text: form for text, (_, form) in _WRITTEN.items()}}
