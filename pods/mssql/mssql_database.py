@@ -252,7 +252,7 @@ class MssqlDatabase(Database):
             fields.append(field)
         super().create_table(session, parts, pa.schema(fields), key)
 
-    def create_if_missing(self, session, parts, columns: str) -> None:
+    def create_if_missing(self, session, parts, columns: str, *, beside: bool = False) -> None:
         """Make one of our own tables, unless it is there."""
         if not session.rows(self._object(parts)):
             columns = columns.replace("primary key (", "primary key nonclustered (")

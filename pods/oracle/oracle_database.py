@@ -69,7 +69,7 @@ class OracleDatabase(Database):
                 default="refuse"),
     )  # fmt: skip
     # No name has a double quote in it, quoted or not.
-    capabilities = {**CAPABILITIES, "not_in_names": '"'}
+    capabilities = {**CAPABILITIES, "refused_in_names": ['"']}
     verified = False
     style = "numeric"
     text_type = "clob"
@@ -292,7 +292,7 @@ class OracleDatabase(Database):
             columns.append(f"primary key ({', '.join(map(self.quote, key))})")
         session.change_tables(f"create table {self.table(parts)} ({', '.join(columns)})")
 
-    def create_if_missing(self, session, parts, columns: str) -> None:
+    def create_if_missing(self, session, parts, columns: str, *, beside: bool = False) -> None:
         """Make one of our own tables, unless it is there."""
         if not session.rows(Statement(_OBJECTS, self._named(parts, "name"))):
             session.change_tables(f"create table {self.table(parts)} ({columns})")

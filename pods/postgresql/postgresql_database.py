@@ -1,10 +1,8 @@
-"""PostgreSQL for the connectors' SQL half: catalog, partitions, errors."""
+"""PostgreSQL for the connectors' SQL half, over any driver: catalog, partitions, errors."""
 
 from __future__ import annotations
 
 import re
-
-import psycopg
 
 from pypods.connectors.errors import (
     AuthenticationError,
@@ -17,12 +15,12 @@ from pypods.connectors.errors import (
     UnreachableError,
 )
 from pypods.connectors.names import join_stream
-from pypods.connectors.settings import Settings, setting
 from pypods.connectors.sql.database import CAPABILITIES, Database, Description
 from pypods.connectors.sql.statement import Statement, Value, join
 
-from . import postgresql_reading, postgresql_swap, postgresql_types, postgresql_writing
-from .postgresql_sessions import PostgresqlSession
+from . import postgresql_swap, postgresql_types
+from .postgresql_settings import SETTINGS
+from .postgresql_values import text_form
 
 _KINDS = {"r": "table", "p": "table", "v": "view", "m": "view", "f": "table"}
 _COLUMNS = """
@@ -45,23 +43,12 @@ _RESULT = """
 
 
 class PostgresqlDatabase(Database):
-    """PostgreSQL, with ADBC for rows and psycopg for everything else."""
+    """PostgreSQL. A subclass has a driver: ``result_columns`` and ``hold_snapshot`` as well."""
 
     name = "postgresql"
     title = "PostgreSQL"
-    settings = Settings(
-        "postgresql",
-        setting("host", "text", "name or address of the server", default="127.0.0.1"),
-        setting("port", "integer", "its port", default=5432),
-        setting("database", "text", "the database", required=True),
-        setting("user", "text", "who comes in", default="postgres"),
-        setting("password", "text", "with which password", secret=True),
-        setting("sslmode", "text", "as libpq has it: prefer, require, verify-full, …",
-                default="prefer"),
-        setting("connect_timeout", "integer", "seconds to wait for the server", default=10),
-    )  # fmt: skip
+    settings = SETTINGS
     capabilities = {**CAPABILITIES, "snapshot": True}
-    style = "dollar"
     lock_for_share = " for share"
 
     def __init__(self) -> None:
@@ -72,34 +59,10 @@ class PostgresqlDatabase(Database):
 
     # --- connecting ----------------------------------------------------------------------------
 
-    def driver(self) -> str:
-        """Return the drivers and their versions."""
-        from importlib.metadata import version
-
-        adbc = version("adbc-driver-postgresql")
-        return f"psycopg {psycopg.__version__}, adbc-driver-postgresql {adbc}"
-
-    def open(self, settings, *, writing: bool = False):
-        """Return a session."""
-        return PostgresqlSession(settings, self)
-
     def server(self, session) -> str:
         """Return the server's version."""
         ((version,),) = session.rows("show server_version")
         return f"PostgreSQL {version.split()[0]}"
-
-    def translate(self, error: Exception) -> ConnectorError | None:
-        """Return the contract's error for one of psycopg's or ADBC's."""
-        is_adbc = type(error).__module__.startswith("adbc_driver_manager")
-        if isinstance(error, OSError):  # What ADBC's readers raise.
-            is_adbc = "libpq" in str(error) or "COPY" in str(error)
-        if not isinstance(error, psycopg.Error) and not is_adbc:
-            return None
-        text = " ".join(str(error).split())
-        state = getattr(error, "sqlstate", None) or ""
-        if isinstance(error, psycopg.DataError) and not state:  # The driver's own: a NUL in a text.
-            return DataError(f"PostgreSQL: {text}")
-        return error_for(state, text)
 
     # --- what there is -------------------------------------------------------------------------
 
@@ -187,10 +150,7 @@ class PostgresqlDatabase(Database):
         """Return what a query has."""
         import pyarrow as pa
 
-        with session.connection.cursor() as cursor:
-            cursor.execute(f"select * from ({query}\n) as pypods_query limit 0")
-            result = [(each.name, each.type_code, cursor.pgresult.fmod(at))
-                      for at, each in enumerate(cursor.description)]  # fmt: skip
+        result = self.result_columns(session, f"select * from ({query}\n) as pypods_query limit 0")
         names = [name for name, *_ in result]
         if len(set(names)) < len(names):
             raise SchemaError(f"the query has a column twice ({', '.join(names)}); name each once")
@@ -246,10 +206,10 @@ class PostgresqlDatabase(Database):
         return sql_type
 
     def bind(self, value: Value):
-        """Return a value as psycopg takes it."""
+        """Return a value as the driver takes it."""
         if value.field is None or value.value is None:
             return value.value
-        return postgresql_reading.text_form(value, self)
+        return text_form(value, self)
 
     def select_item(self, field) -> str:
         """Return the column, as text where Arrow has no type for it."""
@@ -261,11 +221,6 @@ class PostgresqlDatabase(Database):
         return self.quote(field.name) + (" nulls first" if field.nullable else "")
 
     # --- reading -------------------------------------------------------------------------------
-
-    def batches(self, session, statement, schema, batch_rows: int):
-        """Yield the rows of a SELECT as batches."""
-        partition = self._partition.pop(id(session), {})
-        return postgresql_reading.read_batches(session, statement, schema, partition)
 
     def enter_partition(self, session, partition) -> None:
         """Note the partition, whose snapshot the connection that reads is to have."""
@@ -285,13 +240,7 @@ class PostgresqlDatabase(Database):
         )  # fmt: skip
         if kind != "r" or pages < count:
             return [{}]
-        holder = psycopg.connect(session.conninfo)
-        try:
-            holder.execute("set transaction isolation level repeatable read, read only")
-            snapshot = holder.execute("select pg_export_snapshot()").fetchone()[0]
-        except BaseException:
-            holder.close()
-            raise
+        holder, snapshot = self.hold_snapshot(session)
         self._held[snapshot] = holder
         bounds = [pages * each // count for each in range(1, count)]
         edges = [0, *bounds, None]
@@ -341,10 +290,6 @@ class PostgresqlDatabase(Database):
             session.run(
                 f"alter table {self.table(staging)} add unique ({', '.join(map(self.quote, key))})"
             )
-
-    def writer(self, session, staging, schema):
-        """Return a function that appends a batch."""
-        return postgresql_writing.make_writer(session, staging, schema)
 
     def replace_all(self, session, staging, target, plan) -> None:
         """Put the staging table into the target's place, or its rows where others depend on it."""

@@ -6,16 +6,14 @@ statement, which keeps them as settings of the session, and the SELECT asks for 
 
 from __future__ import annotations
 
-import datetime as dt
 from functools import partial
-from uuid import UUID
 
 from pypods.connectors.batches import conform, refuse_infinite
 from pypods.connectors.errors import DataError
 from pypods.connectors.sql.statement import Statement, Value
-from pypods.connectors.types import kind_of
 
 from . import postgresql_types
+from .postgresql_values import text_form
 
 BATCH_BYTES = 4 * 2**20
 #: Days from 1970 to 2000, which is where PostgreSQL counts from.
@@ -60,20 +58,6 @@ def _settle_values(cursor, statement: Statement, database) -> str:
         sql_type = postgresql_types.sql_type_of(piece.field) if piece.field else "text"
         pieces.append(f"current_setting('{name}')::{sql_type}")
     return "".join(pieces)
-
-
-def text_form(value: Value, database) -> str:
-    """Return a value as PostgreSQL reads it."""
-    made = database.typed(value) if value.field is not None else value.value
-    if isinstance(made, bool):
-        return "true" if made else "false"
-    if isinstance(made, (bytes, bytearray)):
-        if value.field is not None and kind_of(value.field) == "uuid":
-            return str(UUID(bytes=bytes(made)))
-        return "\\x" + bytes(made).hex()
-    if isinstance(made, (dt.datetime, dt.date, dt.time)):
-        return made.isoformat()
-    return str(made)
 
 
 def _in_schema(batch, schema, first_row: int):

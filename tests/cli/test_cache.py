@@ -64,7 +64,8 @@ def test_the_list_has_a_row_for_each(run, make):
     assert "  3 days ago  " in lines[2]
     first, second = run("cache", "list", "--json").json
     assert set(first) == {
-        *("name", "path", "requirements", "asked_python", "python", "size", "last_used", "in_use")
+        *("name", "path", "connector", "requirements", "asked_python"),
+        *("python", "size", "last_used", "in_use"),
     }
     assert (first["requirements"], first["in_use"]) == (["podgrain", "podpebble==1.0"], True)
     assert (second["requirements"], second["in_use"]) == ([], False)

@@ -429,6 +429,15 @@ def test_no_such_connector(integrator, operation, here):
     assert not (here / "pods").exists()
 
 
+def test_a_connector_that_nearly_is_one_is_named(integrator, operation, connector_pods):
+    with pytest.raises(PodNotFoundError) as caught:
+        integrator.integrate(operation(source={"connector": "sqlit"}))
+    said = str(caught.value)
+    assert f'no pod "sqlit" in {connector_pods}, and no connector of that name came with' in said
+    assert ", sqlite" in said
+    assert 'did you mean "sqlite"? Else "pypods connectors new sqlit" writes one' in said
+
+
 def test_a_pod_that_is_no_connector(here, operation, connector_pods):
     folder = connector_pods / "plain"
     folder.mkdir(exist_ok=True)

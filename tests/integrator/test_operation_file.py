@@ -80,6 +80,7 @@ def test_defaults():
         ("key: [id]", "key: [id", "11:", "is not YAML: while parsing a flow sequence"),
         ("connector: sqlite", "connector: memory", "4:13", "needs memory=Memory(...), from Python"),
         ("key: [id]", "bad_rows: {to: file.csv}\n    key: [id]", "10:15", "whose name ends in .parquet"),
+        ("key: [id]", "bad_rows: {to: s3://b/file.parquet}\n    key: [id]", "10:15", "a file of this machine"),
         ("key: [id]", "bad_rows: {too: table}\n    key: [id]", "10:16", "no setting 'too' here; there are: to, threshold"),
         ("key: [id]", "bad_rows: some\n    key: [id]", "10:15", "integrations.0.bad_rows: is 'fail', not 'some'"),
         ("key: [id]", "retries: {attempts: -1}\n    key: [id]", "10:25", "retries.attempts: input should be greater"),

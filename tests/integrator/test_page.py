@@ -127,3 +127,39 @@ def test_without_time_there_is_no_speed():
     assert speeds([]) == []
     assert speeds([(0.0, 0)]) == []
     assert "<svg" not in page(throughput=[(0.0, 5), (1.0, 5)])
+
+
+def page_of(status, *integrations, error=None):
+    return report_page(
+        ExecutionReport("e-1", "nightly", status, 1.0, 2.0, [*integrations], error=error)
+    )
+
+
+def test_an_error_is_said_once_with_what_to_do_next():
+    failed = IntegrationReport(
+        "one", "a s", "b t", "append", status="failed", error="one: it broke"
+    )
+    text = page_of("failed", failed, error="one: it broke")
+    assert text.count("one: it broke") == 1
+    assert "<code>pypods integrate resume e-1</code>" in text
+    assert page_of("failed", failed, error="another").count('<p class="error">') == 2
+    done = IntegrationReport("one", "a s", "b t", "append", status="finished")
+    assert "resume" not in page_of("finished", done)
+
+
+def test_what_did_not_begin_has_no_numbers():
+    skipped = IntegrationReport("two", "a s", "b t", "append", status="skipped")
+    text = page_of("failed", skipped)
+    assert "It did not begin." in text
+    assert '<td class="number">0' not in text
+    assert "<dt>rows read</dt>" not in text
+
+
+def test_a_cursor_is_a_value_and_equal_sums_are_one():
+    text = page(
+        cursor_before={"type": "datetime", "value": "2026-01-01"}, cursor_after=7,
+        verification=Verification(True, "equal", 5, 5, "ab", "ab"),
+    )  # fmt: skip
+    assert "<dt>cursor from</dt><dd>2026-01-01</dd>" in text
+    assert "<dt>cursor to</dt><dd>7</dd>" in text
+    assert "<dt>sums</dt><dd>ab</dd>" in text

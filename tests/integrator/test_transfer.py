@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import threading
+from time import monotonic
 
 import pytest
 
-from pypods.integrator.transfer import ReadAhead
+from pypods.errors import PodTimeoutError
+from pypods.integrator import transfer
+from pypods.integrator.transfer import Counts, Part, ReadAhead, Transfer
 
 
 def test_all_come_in_their_order():
@@ -61,3 +64,52 @@ def test_closing_closes_what_is_read():
     assert next(ahead) == 1
     ahead.close()
     assert closed.is_set()
+
+
+def test_a_reader_that_does_not_end_is_ended(monkeypatch):
+    """Who closes does not wait for a batch that never comes."""
+    monkeypatch.setattr(transfer, "CLOSE_SECONDS", 0.01)
+    reading, ended = threading.Event(), threading.Event()
+
+    def batches():
+        reading.set()
+        ended.wait(60)
+        yield 1
+
+    ahead = ReadAhead(batches())
+    assert reading.wait(60)
+    ahead.close(ended.set)
+    assert ended.is_set()
+
+
+class SilentSide:
+    """A target whose workers are ended."""
+
+    def __init__(self, timeout):
+        self.timeout = timeout
+        self.ended = []
+
+    def silence(self):
+        return PodTimeoutError("nothing came")
+
+    def end_worker(self, index):
+        self.ended.append(index)
+
+
+@pytest.mark.parametrize(
+    ("timeout", "ended"), [(100, [1]), (1000, []), (None, [])], ids=["short", "long", "none"]
+)
+def test_only_a_target_that_has_something_to_do_is_too_silent(timeout, ended):
+    counts, target = Counts(), SilentSide(timeout)
+    waiting, busy, quick = (Part(str(number), worker=number) for number in range(3))
+    busy.target_busy_since = monotonic() - 500
+    quick.target_busy_since = monotonic()
+    counts.parts = [waiting, busy, quick]
+    one = Transfer(
+        None, target, None, run="r", attempt=1, collects_bad_rows=False, max_bad_rows=0,
+        stop=threading.Event(), counts=counts, publish=print, snapshot_holder=None,
+    )  # fmt: skip
+    one.end_silent_targets()
+    one.end_silent_targets()
+    assert target.ended == ended
+    assert [part.silence is not None for part in counts.parts] == [False, bool(ended), False]

@@ -68,6 +68,16 @@ def test_sticky_keeps_to_one_worker(loader):
         assert f"pid={one.pid()}" in repr(one)
 
 
+def test_sticky_blocks_at_the_same_time_have_a_worker_each(loader):
+    """Also when none of them has called anything yet, as in threads that begin together."""
+    with loader.sticky() as one, loader.sticky() as two, loader.sticky() as three:
+        assert sorted(each.pid() for each in (one, two, three)) == sorted(loader.pids)
+        with loader.sticky() as fourth:
+            assert fourth.pid() in loader.pids
+    with loader.sticky() as one, loader.sticky() as two:
+        assert one.pid() != two.pid()
+
+
 def test_one_that_died_is_started_anew_and_the_others_go_on(loader):
     before = set(loader.pids)
     with loader.sticky() as one:

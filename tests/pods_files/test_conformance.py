@@ -5,6 +5,7 @@ from __future__ import annotations
 from urllib.parse import quote
 
 import pytest
+from conformance_results import keep_outcome
 
 from pypods.conformance import Scratch, list_checks, run_check
 from pypods.conformance.subject import Subject
@@ -42,3 +43,4 @@ def test_it_passes(load_connector, tmp_path, connector, suffix, name):
     elif name in NOT_OFFERED | OTHERWISE[connector]:
         expected = "not offered"
     assert outcome.status == expected, outcome.detail
+    keep_outcome(outcome)

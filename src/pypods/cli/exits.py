@@ -45,7 +45,7 @@ EXIT_CODES = (
         ExitCode.FAILED,
         "a pod's function raised, a value cannot cross, a file cannot be written, "
         "a question was answered with no, stubs are not up to date, an integration failed, "
-        "or doctor found something broken",
+        "a connector failed its suite, or doctor found something broken",
         (
             errors.PodCallError,
             errors.ValueTransferError,

@@ -11,6 +11,7 @@ from pypods.cli.completion import complete_pods
 from pypods.cli.environments import choose_progress
 from pypods.cli.exits import UsageError
 from pypods.cli.settings import Settings
+from pypods.errors import PodNotFoundError
 
 if TYPE_CHECKING:
     from pypods.pods import PodLoader
@@ -52,6 +53,16 @@ def make_loader(settings: Settings, name: str) -> PodLoader:
         raise UsageError(str(exc)) from exc
     _ = loader.folder  # A loader by itself would create what is not there.
     return loader
+
+
+def make_connector_loader(settings: Settings, name: str) -> PodLoader:
+    """Return a loader of a connector; one that there is not is said as such."""
+    from pypods.pods.shipped import no_such_connector
+
+    try:
+        return make_loader(settings, name)
+    except PodNotFoundError:
+        raise no_such_connector(name, settings.pods_directory) from None
 
 
 def shown_path(path: Path) -> str:

@@ -28,6 +28,16 @@ def check_description(subject: Subject) -> None:
         demand(bool(setting["doc"]), f"setting {setting['name']!r} has no words")
     said = subject.pod.check(subject.connection)
     demand(bool(said["server"]) and bool(said["driver"]), f"check said {said!r}")
+    if subject.capabilities["write"]:  # Of a file that is not there yet, no version is known.
+        subject.fill(
+            subject.scratch.new_stream(), _one_row(), mode=subject.capabilities["write"][0]
+        )
+        said = subject.pod.check(subject.connection)
+    # A folder, which is all that a connector for files says, is not what others have too.
+    server = described["title"] if said["server"] in subject.connection.values() else said["server"]
+    subject.notes += [
+        f"driver: {said['driver']}", f"server: {server}", f"verified: {described['verified']}"
+    ]  # fmt: skip
 
 
 @check("refuses settings that it does not take")
@@ -78,8 +88,10 @@ def check_missing_stream(subject: Subject) -> None:
     for name in ("count", "truncate"):
         if subject.offers(name):
             calls[name] = lambda name=name: getattr(pod, name)(subject.connection, stream)
-    if subject.capabilities["write"]:
-        subject.fill(subject.scratch.new_stream(), _one_row())  # The system is there.
+    if subject.offers("write"):
+        subject.fill(
+            subject.scratch.new_stream(), _one_row(), mode=subject.capabilities["write"][0]
+        )
     for name, call in calls.items():
         with expect_error("StreamNotFoundError", doing=f"{name} of no stream"):
             call()

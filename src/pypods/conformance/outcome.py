@@ -19,7 +19,8 @@ class Outcome:
     """One check of one connector: what came of it, why, and what was noted on the way.
 
     ``status`` is ``passed``, ``failed``, ``not offered`` (the connector does not claim it) or
-    ``not checked`` (the scratch place has no means to).
+    ``not checked`` (the scratch place has no means to). ``place`` is where it failed: in the
+    check, and in the connector's own code if that raised.
     """
 
     connector: str
@@ -27,6 +28,7 @@ class Outcome:
     title: str
     status: str
     detail: str = ""
+    place: str = ""
     notes: tuple[str, ...] = field(default=())
     seconds: float = 0.0
 

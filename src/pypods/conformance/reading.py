@@ -172,8 +172,9 @@ def check_snapshot(subject: Subject) -> None:
 def check_query(subject: Subject) -> None:
     """A query's rows have a schema, conditions, an order, and a count."""
     stream = filled(subject, numbered(50))
-    quoted = ".".join('"' + part.replace('"', '""') + '"' for part in stream)
-    query = f'select "id", "name" from {quoted} where "id" < 20 -- the end'
+    number, name = (subject.scratch.in_sql([each]) for each in ("id", "name"))
+    quoted = subject.scratch.in_sql(stream)
+    query = f"select {number}, {name} from {quoted} where {number} < 20 -- the end"
     wanted = [(row[0], row[2]) for row in rows_of(numbered(20))]
     got = subject.rows(stream, query=query, order_by=["id"])
     demand(got == wanted, "a query's rows are others")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
+
+from pypods.connectors.names import quote
 
 __all__ = ["Scratch"]
 
@@ -18,6 +20,9 @@ class Scratch:
     ``wrong_password`` are connections that fail so (None: the system has no such thing, or the
     server at hand lets everybody in), ``secret`` the text in the latter that no message may show.
     ``whole_number`` is what the system calls a column of whole numbers.
+    ``declare`` is called with a stream, its columns and its key before it is written: for systems
+    that keep no types, whose connection says them.
+    ``mark`` is what SQL has on both sides of a name.
     """
 
     connection: dict[str, Any]
@@ -26,7 +31,13 @@ class Scratch:
     wrong_password: dict[str, Any] | None = None
     secret: str = ""
     whole_number: str = "bigint"
+    declare: Callable[[list[str], Any, Any], None] | None = None
+    mark: str = '"'
     numbers: Any = field(default_factory=lambda: itertools.count(1))
+
+    def in_sql(self, stream: Iterable[str]) -> str:
+        """Return a stream's name as it stands in SQL."""
+        return ".".join(quote(part, self.mark) for part in stream)
 
     def new_stream(self, name: str = "") -> list[str]:
         """Return a stream that is not there yet."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from pypods.conformance.check import WrongError
 from pypods.conformance.scratch import Scratch
+from pypods.connectors.names import split_stream
 from pypods.errors import PodCallError
 
 __all__ = ["Subject", "expect_error"]
@@ -34,8 +35,13 @@ class Subject:
         return self.scratch.connection
 
     def offers(self, need: str) -> bool:
-        """Whether the connector claims a capability, or ``write:MODE``."""
+        """Whether the connector claims a capability, or ``write:MODE``.
+
+        Writing is writing of new streams: nothing else would leave a system as it was.
+        """
         name, _, mode = need.partition(":")
+        if name == "write" and not self.capabilities.get("create", True):
+            return False
         claimed = self.capabilities.get(name)
         return mode in claimed if mode and claimed else bool(claimed)
 
@@ -72,10 +78,16 @@ class Subject:
         return rows_of(self.read(stream, **options))
 
     def fill(
-        self, stream: Any, table: Any, *, mode: str = "replace", key: Any = (), **options: Any
+        self, stream: Any, table: Any, *, mode: str = "", key: Any = (), **options: Any
     ) -> dict[str, Any]:
-        """Write a table with prepare, write and finish; return what finish said."""
+        """Write a table with prepare, write and finish; return what finish said.
+
+        Where no mode is said, it replaces what is there, or does what else the connector does.
+        """
         run = self.new_run()
+        mode = mode or (
+            "replace" if self.offers("write:replace") else self.capabilities["write"][0]
+        )
         self.prepare(stream, table.schema, mode=mode, key=key, run=run, **options)
         written = self.pod.write(self.connection, stream, iter(table.to_batches()), run=run)
         finished: dict[str, Any] = self.pod.finish(
@@ -85,13 +97,18 @@ class Subject:
 
     def prepare(self, stream: Any, schema: Any, **options: Any) -> dict[str, Any]:
         """Prepare a run."""
+        if self.scratch.declare is not None:
+            self.scratch.declare(stream, schema, options.get("key") or ())
         prepared: dict[str, Any] = self.pod.prepare(self.connection, stream, schema, **options)
         return prepared
 
     def is_there(self, stream: list[str]) -> bool:
         """Whether there is such a stream."""
         try:
-            self.pod.schema(self.connection, stream)
+            if self.scratch.declare is None:
+                self.pod.schema(self.connection, stream)
+            else:  # What is declared is not asked for.
+                list(self.pod.read(self.connection, stream, limit=1))
         except PodCallError as exc:
             if not is_kind(exc, "StreamNotFoundError"):
                 raise
@@ -99,8 +116,14 @@ class Subject:
         return True
 
     def names(self) -> set[str]:
-        """Return the names of all streams."""
-        return {each["name"] for each in self.pod.streams(self.connection)}
+        """Return the names of the streams beside the scratch place's own."""
+        above = self.scratch.stream("x")[:-1]
+        names = {each["name"] for each in self.pod.streams(self.connection)}
+        if not above:
+            return names
+        # Others may work in other schemas of the same server meanwhile.
+        parents = {name: split_stream(name)[:-1] for name in names}
+        return {name for name in names if parents[name][-len(above) :] in ([], above)}
 
 
 def rows_of(table: Any) -> list[tuple[Any, ...]]:

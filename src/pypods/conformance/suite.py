@@ -7,10 +7,12 @@ from collections.abc import Iterable
 from typing import Any
 
 from pypods.conformance import limits, meeting, reading, safety, values, writing
-from pypods.conformance.check import CHECKS, Check, NotCheckedError
+from pypods.conformance.check import CHECKS, Check, NotCheckedError, WrongError
+from pypods.conformance.failure_place import place_of
 from pypods.conformance.outcome import FAILED, NOT_CHECKED, NOT_OFFERED, PASSED, Outcome
 from pypods.conformance.scratch import Scratch
 from pypods.conformance.subject import Subject
+from pypods.errors import PodCallError
 
 __all__ = ["list_checks", "run_check", "run_conformance"]
 
@@ -39,7 +41,7 @@ def run_check(subject: Subject, name: str) -> Outcome:
     lacking = [need for need in check.needs if not subject.offers(need)]
     subject.notes = []
     began = time.monotonic()
-    status, detail = PASSED, ""
+    status, detail, place = PASSED, "", ""
     if lacking:
         status, detail = NOT_OFFERED, ", ".join(lacking)
     else:
@@ -48,13 +50,22 @@ def run_check(subject: Subject, name: str) -> Outcome:
         except NotCheckedError as exc:
             status, detail = NOT_CHECKED, str(exc)
         except Exception as exc:  # noqa: BLE001 - whatever a connector raises is what is wrong
-            status, detail = FAILED, f"{type(exc).__name__}: {exc}"
+            status, detail, place = FAILED, said(exc), place_of(exc)
     return Outcome(
         connector=subject.name,
         check=name,
         title=check.title,
         status=status,
         detail=detail,
+        place=place,
         notes=tuple(subject.notes),
         seconds=time.monotonic() - began,
     )
+
+
+def said(error: Exception) -> str:
+    """Return what an error says, that of a connector by its own class."""
+    if isinstance(error, WrongError):
+        return str(error)
+    name = error.type_name if isinstance(error, PodCallError) else type(error).__name__
+    return f"{name.rpartition('.')[2]}: {error}"

@@ -29,4 +29,5 @@ __all__ = [
     # one folder for each family
     "sql",
     "files",
+    "records",
 ]

@@ -15,12 +15,14 @@ __all__ = [
     "as_batches",
     "conform",
     "find_misfit",
+    "first_rows",
     "last_values",
     "limited",
     "misfit",
     "refuse_finer",
     "refuse_infinite",
     "refuse_where",
+    "take_columns",
 ]
 
 BATCH_ROWS = 65536
@@ -41,6 +43,30 @@ def limited(batches: Iterable[Any], batch_rows: int) -> Iterator[Any]:
             continue
         for start in range(0, rows, step):
             yield batch.slice(start, step)
+
+
+def first_rows(batches: Iterable[Any], limit: int | None) -> Iterator[Any]:
+    """Yield batches up to that many rows, and ask for no further one; None is all."""
+    left = limit
+    if left == 0:
+        return
+    for batch in batches:
+        if left is None:
+            yield batch
+            continue
+        yield batch.slice(0, left)
+        left -= batch.num_rows
+        if left <= 0:
+            return
+
+
+def take_columns(batch: Any, names: list[str], schema: Any) -> Any:
+    """Return these columns of a batch, called as the schema has them."""
+    import pyarrow as pa  # type: ignore[import-untyped,unused-ignore]
+
+    if not names:
+        return batch.select([])
+    return pa.record_batch([batch.column(name) for name in names], schema=schema)
 
 
 def as_batches(items: Iterable[Any], source_schema: Any) -> Iterator[Any]:

@@ -93,8 +93,13 @@ def _canonical_json(text: str) -> str:
 
 
 def _nested(value: Any) -> str:
+    import datetime as dt
+
     if isinstance(value, dict):
         return "{" + ",".join(f"{key!r}:{_nested(each)}" for key, each in value.items()) + "}"
     if isinstance(value, (list, tuple)):
         return "[" + ",".join(map(_nested, value)) + "]"
+    if isinstance(value, dt.datetime) and value.tzinfo is not None:
+        # Python's versions, and pytz, say UTC in different words.
+        value = value.astimezone(dt.timezone.utc)
     return repr(value)

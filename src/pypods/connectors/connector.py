@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from abc import abstractmethod
 
 from pypods.connectors.batches import BATCH_ROWS
 from pypods.connectors.checksum import checksum_of
-from pypods.connectors.errors import SettingsError
+from pypods.connectors.errors import ConnectorError, SettingsError
 from pypods.connectors.names import only_columns
 from pypods.connectors.system import CAPABILITIES, System
 from pypods.connectors.types import schema_from_rows
@@ -343,5 +344,7 @@ class Connector(System):
             written = self.write(connection, stream, batches, run=run)
             return self.finish(connection, stream, run=run, rows=written["rows"])
         except BaseException:
-            self.abandon(connection, stream, run=run)
+            # What failed first is what is told.
+            with contextlib.suppress(ConnectorError):
+                self.abandon(connection, stream, run=run)
             raise

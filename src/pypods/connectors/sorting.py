@@ -135,3 +135,36 @@ def _rows_up_to(head: Any, end: Any, keys: list[str]) -> int:
     after = [end.column(name)[0].as_py() for name in keys]
     later = RowFilter(head.schema, "", order_by=keys, after=after).apply(head)
     return int(head.num_rows - later.num_rows)
+
+
+def still_sorted(batches: Iterable[Any], keys: list[str], shown: str) -> Iterator[Any]:
+    """Yield batches that are said to be in ascending order already.
+
+    Raises DataError for the first row that is not.
+    """
+    import pyarrow as pa
+
+    from pypods.connectors.errors import DataError
+
+    last: Any = None
+    first_row = 0
+    for batch in batches:
+        if batch.num_rows:
+            parts = [batch] if last is None else [last, batch]
+            table = pa.Table.from_batches(parts).select(keys).combine_chunks()
+            numbered = table.append_column("", pa.array(range(table.num_rows), pa.int64()))
+            # By the number last: rows of one key may stand in any order.
+            numbers = _sorted(numbered, [*keys, ""]).column("").to_pylist()
+            if numbers != sorted(numbers):
+                places = {number: place for place, number in enumerate(numbers)}
+                at = next(n for n in range(1, len(numbers)) if places[n] < places[n - 1])
+                row = first_row + at + 1 - len(parts)
+                raise DataError(
+                    f"{shown} is not sorted by {', '.join(keys)}: row {row} (from 0) comes after "
+                    f"a greater one (NULLs are first, texts go by their bytes); do not declare it "
+                    f"as sorted",
+                    position=row,
+                )
+            last = batch.slice(batch.num_rows - 1)
+            first_row += batch.num_rows
+        yield batch

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from pypods.connectors.errors import SchemaError
+from pypods.connectors.errors import SchemaError, SettingsError
 
 TYPE_CHECKING = False  # As typing has it, without importing typing into every worker.
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "common_field",
+    "declared_fields",
     "field_from_text",
     "fits",
     "holds",
@@ -29,6 +30,7 @@ __all__ = [
 
 KIND = b"pypods.type"
 UUID_BYTES = 16
+NOT_NULL = " not null"
 #: Decimal digits that every integer of the type fits into.
 INTEGER_DIGITS = {8: 3, 16: 5, 32: 10, 64: 19}
 UINT64_DIGITS = 20
@@ -70,6 +72,21 @@ def field_from_text(name: str, text: str, nullable: bool = True) -> Any:
     if plain.startswith("utf8:"):
         return with_kind(pa.field(name, pa.utf8(), nullable), plain[5:])
     return pa.field(name, _type_from_text(plain, name), nullable)
+
+
+def declared_fields(columns: Any) -> dict[str, Any]:
+    """Return the fields that the setting ``columns`` declares, by name.
+
+    It is ``{"id": "int64 not null"}``. Raises SettingsError and SchemaError.
+    """
+    fields = {}
+    for name, text in (columns or {}).items():
+        if not isinstance(text, str):
+            raise SettingsError(f"the type of column {name!r} is text, as int64, not {text!r}")
+        required = text.lower().endswith(NOT_NULL)
+        text = text[: -len(NOT_NULL)] if required else text
+        fields[name] = field_from_text(name, text, not required)
+    return fields
 
 
 def _type_from_text(text: str, name: str) -> Any:

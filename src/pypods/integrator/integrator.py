@@ -14,7 +14,7 @@ from pathlib import Path
 from time import monotonic, time
 from typing import TYPE_CHECKING, Any
 
-from pypods.errors import OperationError
+from pypods.errors import OperationError, PodNotFoundError
 from pypods.integrator.events import Broker, Event, Observer
 from pypods.integrator.execution import (
     ended_as,
@@ -75,6 +75,7 @@ class Integrator:
     def open_pod(self, connector: str) -> PodLoader:
         """Return a loader of a connector's pod. Raises PodNotFoundError."""
         from pypods.pods.loader import PodLoader
+        from pypods.pods.shipped import no_such_connector
 
         try:
             loader = PodLoader(
@@ -85,7 +86,10 @@ class Integrator:
             )
         except ValueError as exc:
             raise OperationError(f"connector: {exc}") from exc
-        _ = loader.folder  # A loader by itself would make an empty pod of that name.
+        try:
+            _ = loader.folder  # A loader by itself would make an empty pod of that name.
+        except PodNotFoundError:
+            raise no_such_connector(connector, self._pods_directory) from None
         return loader
 
     # Running -----------------------------------------------------------------------------------

@@ -168,6 +168,7 @@ class Movement:
                 try:
                     error = done.get(timeout=SAMPLE_SECONDS)
                 except Empty:
+                    transfer.end_silent_targets()
                     self._run.telling.sample([*self._run.source.pids, *self._run.target.pids])
                     if first is not None and monotonic() > give_up:
                         self._stop_pods()

@@ -111,6 +111,8 @@ class BadRows(Model):
     def _check(self) -> Self:
         if self.to != "table" and not self.to.endswith(".parquet"):
             raise ValueError("bad rows go to `table` or to a file whose name ends in .parquet")
+        if "://" in self.to:
+            raise ValueError("bad rows go to a file of this machine; copy it from there")
         return self
 
 
@@ -165,6 +167,12 @@ class Integration(Model):
         default="fail", description="Rows that the target refuses fail the run, or are set aside."
     )
     retries: Retries = Field(default_factory=Retries)
+    timeout_seconds: float | None = Field(
+        default=3600,
+        gt=0,
+        description="A connector of which nothing has come for so long, no batch, no commit, no "
+        "answer, has its pod ended, and what it was to do is tried again. No limit if null.",
+    )
     resume: Literal["checkpoint", "restart"] = Field(
         default="checkpoint",
         description="After a failure go on after the last row written, which needs rows in the "
@@ -221,6 +229,14 @@ class Operation(Model):
             if each.name in seen:
                 raise ValueError(f"two integrations are called {each.name!r}")
             seen.add(each.name)
+        files: dict[str, str] = {}
+        for each in self.integrations:
+            to = "table" if each.bad_rows == "fail" else each.bad_rows.to
+            if to != "table" and files.setdefault(to, each.name) != each.name:
+                raise ValueError(
+                    f"{files[to]!r} and {each.name!r} both write their bad rows into {to}; "
+                    "give each its own file"
+                )
         return self
 
     @property

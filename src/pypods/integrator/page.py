@@ -26,8 +26,16 @@ td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; }
 .failed, .interrupted, .different { color: var(--bad); font-weight: 600; }
 .finished, .equal { color: var(--good); }
 .error { border-left: 4px solid var(--bad); padding: .4rem .8rem; white-space: pre-wrap; }
+.wide { overflow-x: auto; } .note { opacity: .7; }
+code { font-size: .9em; overflow-wrap: anywhere; }
+figure { margin: 1rem 0; } figcaption { font-size: .85rem; opacity: .7; }
 svg { width: 100%; height: auto; } svg text { font-size: 12px; fill: currentColor; }
-dl { display: grid; grid-template-columns: max-content 1fr; gap: .1rem 1rem; } dd { margin: 0; }
+dl { display: grid; grid-template-columns: max-content 1fr; gap: .1rem 1rem; font-size: .9rem; }
+dt { opacity: .7; } dd { margin: 0; overflow-wrap: anywhere; }
+@media (prefers-color-scheme: dark) {
+  :root { --line: #60a5fa; --bad: #f87171; --good: #4ade80; }
+}
+@media (min-width: 50rem) { dl.counts { grid-template-columns: repeat(2, max-content 1fr); } }
 """
 
 
@@ -35,7 +43,12 @@ def report_page(report: ExecutionReport) -> str:
     """Return the page about an execution."""
     began = datetime.fromtimestamp(report.started).astimezone().strftime("%Y-%m-%d %H:%M:%S %Z")
     sections = "\n".join(section(each) for each in report.integrations)
-    error = f'<p class="error">{escape(report.error)}</p>' if report.error else ""
+    # What an integration's section says needs not be said twice.
+    is_said = any(each.error == report.error for each in report.integrations)
+    error = "" if is_said else shown_error(report.error)
+    go_on = ""
+    if report.status in ("failed", "interrupted"):
+        go_on = f"<p>To go on: <code>pypods integrate resume {escape(report.id)}</code></p>"
     title = escape(f"{report.operation}: {report.status}")
     return f"""<!doctype html>
 <html lang="en">
@@ -47,7 +60,8 @@ def report_page(report: ExecutionReport) -> str:
 </head>
 <body>
 <h1>{escape(report.operation)}: <span class="{report.status}">{report.status}</span></h1>
-<p>{escape(report.id)}, begun {began}, {report.seconds:.1f} s</p>
+<p><code>{escape(report.id)}</code>, begun {began}, {report.seconds:.1f} s</p>
+{go_on}
 {error}
 {overview(report)}
 {sections}
@@ -56,29 +70,46 @@ def report_page(report: ExecutionReport) -> str:
 """
 
 
+def shown_error(error: str | None) -> str:
+    """Return an error as it stands on the page, or nothing."""
+    return f'<p class="error">{escape(error)}</p>' if error else ""
+
+
 def overview(report: ExecutionReport) -> str:
     """Return the table of all integrations."""
-    rows = "\n".join(
-        "<tr>"
-        f"<td>{escape(each.name)}</td>"
-        f'<td class="{escape(each.status)}">{escape(each.status)}</td>'
-        f'<td class="number">{each.rows_written:,}</td>'
-        f'<td class="number">{each.seconds:.1f}</td>'
-        f'<td class="number">{each.rows_per_second:,.0f}</td>'
-        f'<td class="number">{each.retries}</td>'
-        f'<td class="number">{each.bad_rows}</td>'
-        f"<td>{checksum(each)}</td>"
-        "</tr>"
-        for each in report.integrations
-    )
-    return f"""<table>
+    rows = "\n".join(map(overview_row, report.integrations))
+    return f"""<div class="wide"><table>
 <thead><tr><th>Integration</th><th>Status</th><th class="number">Rows</th>
 <th class="number">Seconds</th><th class="number">Rows/s</th><th class="number">Retries</th>
 <th class="number">Bad rows</th><th>Checksum</th></tr></thead>
 <tbody>
 {rows}
 </tbody>
-</table>"""
+</table></div>"""
+
+
+def overview_row(report: IntegrationReport) -> str:
+    """Return an integration's row; one that did not begin has no numbers."""
+    numbers = [""] * 5
+    if was_begun(report):
+        numbers = [
+            f"{report.rows_written:,}",
+            f"{report.seconds:.1f}",
+            f"{report.rows_per_second:,.0f}",
+            str(report.retries),
+            f"{report.bad_rows:,}",
+        ]
+    status = escape(report.status)
+    return (
+        f'<tr><td>{escape(report.name)}</td><td class="{status}">{status}</td>'
+        + "".join(f'<td class="number">{each}</td>' for each in numbers)
+        + f"<td>{checksum(report)}</td></tr>"
+    )
+
+
+def was_begun(report: IntegrationReport) -> bool:
+    """Whether there is anything to say of it besides its name."""
+    return report.status not in ("pending", "skipped")
 
 
 def checksum(report: IntegrationReport) -> str:
@@ -97,33 +128,51 @@ def checksum(report: IntegrationReport) -> str:
 
 def section(report: IntegrationReport) -> str:
     """Return what there is to say of one integration, with its plot."""
-    facts: list[tuple[str, str]] = [
-        ("from", report.source),
-        ("to", report.target),
-        ("mode", report.mode),
-        ("run", report.run),
+    facts = [("from", report.source), ("to", report.target), ("mode", report.mode)]
+    heading = f"<h2>{escape(report.name)}</h2>"
+    if not was_begun(report):
+        return f'{heading}\n<p class="note">It did not begin.</p>\n{listed(facts)}'
+    facts.append(("run", report.run))
+    for name, cursor in (("from", report.cursor_before), ("to", report.cursor_after)):
+        if cursor is not None:
+            value = cursor.get("value") if isinstance(cursor, dict) else cursor
+            facts.append((f"cursor {name}", str(value)))
+    facts += [("change", change) for change in report.changes]
+    found = report.verification
+    if found is not None:
+        facts.append(("checksums", found.note))
+        if found.source_sum is not None:
+            sums = [found.source_sum, str(found.target_sum)]
+            facts.append(("sums", " and ".join(dict.fromkeys(sums))))
+    parts = (heading, shown_error(report.error), listed(facts), counts(report), plot(report))
+    return "\n".join(part for part in parts if part)
+
+
+def counts(report: IntegrationReport) -> str:
+    """Return the list of an integration's numbers."""
+    facts = [
         ("rows read", f"{report.rows_read:,}"),
         ("rows written", f"{report.rows_written:,}"),
-        ("bytes written", f"{report.bytes_written:,}"),
+        ("bytes written", f"{short(report.bytes_written)}B"),
         ("batches", f"{report.batches:,}"),
     ]
     if report.rows_in_target is not None:
         facts.append(("rows in the target", f"{report.rows_in_target:,}"))
     if report.rows_resumed:
         facts.append(("there from before", f"{report.rows_resumed:,}"))
+    if report.bad_rows:
+        facts.append(("set aside as bad", f"{report.bad_rows:,}"))
     if report.parts > 1:
         facts.append(("parts", str(report.parts)))
     if report.peak_pod_memory is not None:
         facts.append(("pods' memory, at most", f"{report.peak_pod_memory / 1e6:,.0f} MB"))
-    facts += [("change", change) for change in report.changes]
-    if report.verification is not None:
-        facts.append(("checksums", report.verification.note))
-        if report.verification.source_sum is not None:
-            sums = f"{report.verification.source_sum} and {report.verification.target_sum}"
-            facts.append(("sums", sums))
-    listed = "\n".join(f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>" for name, text in facts)
-    error = f'<p class="error">{escape(report.error)}</p>' if report.error else ""
-    return f"<h2>{escape(report.name)}</h2>\n{error}\n<dl>\n{listed}\n</dl>\n{plot(report)}"
+    return listed(facts, kind=' class="counts"')
+
+
+def listed(facts: list[tuple[str, str]], *, kind: str = "") -> str:
+    """Return names and texts as a list."""
+    lines = "\n".join(f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>" for name, text in facts)
+    return f"<dl{kind}>\n{lines}\n</dl>"
 
 
 def speeds(points: list[tuple[float, int]]) -> list[tuple[float, float]]:
@@ -163,19 +212,29 @@ def plot(report: IntegrationReport) -> str:
         return f"{LEFT + across * seconds / end:.1f},{TOP + down * (1 - speed / highest):.1f}"
 
     line = " ".join(place(seconds, speed) for seconds, speed in curve)
-    floor = TOP + down
+    area = f"{place(curve[0][0], 0)} {line} {place(curve[-1][0], 0)}"
     name = escape(f"Rows a second of {report.name} over {end:.1f} seconds")
-    return f"""<svg viewBox="0 0 {WIDTH:.0f} {HEIGHT:.0f}" role="img" aria-label="{name}">
+    grid = "\n".join(
+        f'<line x1="{LEFT}" y1="{y:.1f}" x2="{WIDTH - RIGHT}" y2="{y:.1f}" stroke="var(--grid)"/>\n'
+        f'<text x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{short(highest * share)}</text>'
+        for share in (0.0, 0.5, 1.0)
+        for y in [TOP + down * (1 - share)]
+    )
+    ticks = "\n".join(
+        f'<text x="{LEFT + across * share:.1f}" y="{HEIGHT - 8}" text-anchor="{anchor}">'
+        f"{end * share:.1f} s</text>"
+        for share, anchor in ((0.0, "start"), (0.5, "middle"), (1.0, "end"))
+    )
+    return f"""<figure>
+<figcaption>Rows a second, over the seconds since the integration began.</figcaption>
+<svg viewBox="0 0 {WIDTH:.0f} {HEIGHT:.0f}" role="img" aria-label="{name}">
 <title>{name}</title>
-<line x1="{LEFT}" y1="{TOP}" x2="{WIDTH - RIGHT}" y2="{TOP}" stroke="var(--grid)"/>
-<line x1="{LEFT}" y1="{floor}" x2="{WIDTH - RIGHT}" y2="{floor}" stroke="var(--grid)"/>
+{grid}
+<polygon points="{area}" fill="var(--line)" fill-opacity=".12"/>
 <polyline points="{line}" fill="none" stroke="var(--line)" stroke-width="2"/>
-<text x="{LEFT - 6}" y="{TOP + 4}" text-anchor="end">{short(highest)}</text>
-<text x="{LEFT - 6}" y="{floor + 4}" text-anchor="end">0</text>
-<text x="{LEFT}" y="{HEIGHT - 8}">0 s</text>
-<text x="{WIDTH - RIGHT}" y="{HEIGHT - 8}" text-anchor="end">{end:.1f} s</text>
-<text x="{LEFT + 8}" y="{TOP + 14}">rows a second, over the seconds since the start</text>
-</svg>"""
+{ticks}
+</svg>
+</figure>"""
 
 
 def short(number: float) -> str:

@@ -11,7 +11,7 @@ from threading import Event as Flag
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pypods.errors import IntegrationError, PodError, VerificationError
-from pypods.integrator.bad_rows import check_bad_rows, copy_bad_rows
+from pypods.integrator.bad_rows import check_bad_rows, copy_bad_rows, count_bad_rows
 from pypods.integrator.cursor import decode_cursor, encode_cursor, greatest
 from pypods.integrator.movement import Movement, has_rows
 from pypods.integrator.plan import Plan, make_plan
@@ -66,12 +66,14 @@ class IntegrationRun:
             integration.source,
             resolve_secrets(integration.source.connection, mask, place=f"{place}: source"),
             open_pod,
+            timeout=integration.timeout_seconds,
         )
         self.target = Side(
             "target",
             integration.target,
             resolve_secrets(integration.target.connection, mask, place=f"{place}: target"),
             open_pod,
+            timeout=integration.timeout_seconds,
         )
         # Before a connector has said which of its settings are secrets.
         for side in (self.source, self.target):
@@ -93,7 +95,7 @@ class IntegrationRun:
                     if failures > self.integration.retries.attempts:
                         raise restart.failure from None
                     log.warning("%s: beginning anew: %s", self.integration.name, restart)
-                    self._abandon()
+                    self.step("cleaning up in", self.target, self._abandon)
             self.report.status = "finished"
             self.telling.end("finished")
 
@@ -316,19 +318,32 @@ class IntegrationRun:
         if finished:
             self.report.rows_written = self.report.rows_resumed = int(result.get("rows") or 0)
         self.report.rows_in_target = result.get("rows_in_target")
-        bad_rows = self.integration.bad_rows
-        if bad_rows != "fail" and bad_rows.to != "table" and self.report.bad_rows:
-            self.step(
-                "copying bad rows of",
-                self.target,
-                lambda: copy_bad_rows(bad_rows.to, self.target, self.report.run, self._open_pod),
-            )
+        self._copy_bad_rows(finished=finished)
         self.telling.end_moving()
         if self.wants_verification:
             found = verify(self.integration, plan, schema, self.source, self.target, self.report)
             self.report.verification = found
             if found.equal is False:
                 raise VerificationError(f"{self.integration.name}: {found.note}")
+
+    def _copy_bad_rows(self, *, finished: bool) -> None:
+        """Write the run's bad rows into a file, if that is asked for.
+
+        Of a run that was finished before, nobody here has counted them.
+        """
+        bad_rows, run = self.integration.bad_rows, self.report.run
+        if bad_rows == "fail":
+            return
+        if finished:
+            self.report.bad_rows = self.step(
+                "counting bad rows of", self.target, lambda: count_bad_rows(self.target, run)
+            )
+        if bad_rows.to != "table" and self.report.bad_rows:
+            self.step(
+                "copying bad rows of",
+                self.target,
+                lambda: copy_bad_rows(bad_rows.to, self.target, run, self._open_pod),
+            )
 
     def _new_cursor(self, plan: Plan, staged: list[dict[str, Any]]) -> Any:
         """Return the greatest value of the cursor's column, as it is to be stored."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-from pypods.errors import OperationError
+from pypods.errors import OperationError, PodTimeoutError
 
 if TYPE_CHECKING:
     from pypods.integrator.operation import Endpoint
@@ -35,8 +35,12 @@ class Side:
         endpoint: Endpoint,
         connection: Mapping[str, Any],
         open_pod: OpenPod,
+        *,
+        timeout: float | None = None,
     ) -> None:
         self.role = role
+        #: How long a connector may be silent, in seconds.
+        self.timeout = timeout
         self.connector = endpoint.connector
         self.stream: Any = getattr(endpoint, "stream", None)
         self.connection = dict(connection)
@@ -86,7 +90,7 @@ class Side:
     def about(self) -> dict[str, Any]:
         """What the connector says of itself."""
         if self._about is None:
-            about = self.worker().describe_connector()
+            about = self._answer(MARK, 0, (), {})
             if not isinstance(about, dict) or not isinstance(about.get("capabilities"), dict):
                 raise OperationError(
                     f'pod "{self.connector}": {MARK}() returns no description with capabilities'
@@ -99,8 +103,36 @@ class Side:
         return bool(self.about["capabilities"].get(capability, default))
 
     def call(self, function: str, *args: Any, worker: int = 0, **options: Any) -> Any:
-        """Call a function of the connector with its connection."""
-        return getattr(self.worker(worker), function)(self.connection, *args, **options)
+        """Call a function of the connector with its connection.
+
+        Raises PodTimeoutError where nothing came of it in time, and ends the worker; of a stream,
+        for each batch. ``write`` is watched by who hands it the batches.
+        """
+        return self._answer(function, worker, (self.connection, *args), options)
+
+    def _answer(self, function: str, worker: int, args: Any, options: dict[str, Any]) -> Any:
+        call = getattr(self.worker(worker), function)
+        if self.timeout is None or self._memory is not None or function == "write":
+            return call(*args, **options)
+        try:
+            return call.options(timeout=self.timeout)(*args, **options)
+        except PodTimeoutError as exc:
+            self.end_worker(worker)
+            raise self.silence() from exc
+
+    def end_worker(self, index: int) -> None:
+        """Stop a worker; who waits for it gets an error, and the next call starts another one."""
+        with self._lock:
+            loader = self._loaders.pop(index, None)
+        if loader is not None:
+            loader.unload_pod()
+
+    def silence(self) -> PodTimeoutError:
+        """Return the error for a worker of which nothing came."""
+        return PodTimeoutError(
+            f"nothing came of the connector {self.connector} for {self.timeout:g} s "
+            "(timeout_seconds), and its pod was ended"
+        )
 
     @property
     def pids(self) -> list[int]:

@@ -10,9 +10,10 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from threading import Condition, Event, Lock, Thread
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from pypods.errors import IntegrationError
+from pypods.errors import IntegrationError, PodTimeoutError
 from pypods.integrator.steps import StepError
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ __all__ = ["Counts", "Part", "ReadAhead", "RestartError", "StoppedError", "Trans
 
 #: Batches that wait while the target writes one; one more may be in the reader's hand.
 BATCHES_AHEAD = 1
+#: How long a source may take to come to the end of its batch once nobody wants it.
+CLOSE_SECONDS = 30.0
 
 
 class StoppedError(Exception):
@@ -51,6 +54,15 @@ class Part:
     rows_read: int = 0
     bytes_read: int = 0
     is_done: bool = False
+    #: Since when the target has had something to do, by the clock that only goes on.
+    target_busy_since: float | None = None
+    #: What is raised in place of the death of a target's worker that was ended for its silence.
+    silence: PodTimeoutError | None = None
+
+    def begin(self) -> None:
+        """Note that the target begins to write."""
+        self.silence = None
+        self.target_busy_since = monotonic()
 
     def found(self, staged: dict[str, Any] | None) -> None:
         """Take over what the target says of this part; nothing is what it says of no part."""
@@ -155,12 +167,19 @@ class ReadAhead(Iterator[Any]):
             raise error
         raise StopIteration
 
-    def close(self) -> None:
-        """Take no more, and close the iterator once it has come to an end."""
+    def close(self, end: Callable[[], object] | None = None) -> None:
+        """Take no more, and close the iterator once it has come to an end.
+
+        ``end`` is called where that takes long, and has to make it end.
+        """
         with self._changed:
             self._closed = True
             self._ready.clear()
             self._changed.notify_all()
+        if end is not None:
+            self._thread.join(CLOSE_SECONDS)
+            if self._thread.is_alive():
+                end()
         self._thread.join()
         close = getattr(self._batches, "close", None)
         if close is not None:
@@ -211,12 +230,14 @@ class Transfer:
                 part.is_done = True
                 return
         source_failure: list[BaseException] = []
+        source_worker = part.worker if self.snapshot_holder is None else part.worker + 1
         optional = {} if self.attempt is None else {"attempt": self.attempt}
         try:
-            batches = self._open(part, limit)
+            batches = self._open(part, source_worker, limit)
         except Exception as exc:
             raise StepError(f"reading {self.source.label}", exc) from exc
         ahead = ReadAhead(batches)
+        part.begin()
         try:
             self.target.call(
                 "write",
@@ -236,10 +257,14 @@ class Transfer:
                 raise StoppedError from exc
             if source_failure:
                 cause = source_failure[0]
+                if isinstance(cause, PodTimeoutError):
+                    self.source.end_worker(source_worker)
+                    cause = self.source.silence()
                 raise StepError(f"reading {self.source.label}", cause) from cause
-            raise StepError(f"writing {self.target.label}", exc) from exc
+            raise StepError(f"writing {self.target.label}", part.silence or exc) from exc
         finally:
-            ahead.close()
+            part.target_busy_since = None
+            ahead.close(lambda: self.source.end_worker(source_worker))
         if self.stop.is_set():
             raise StoppedError
         if part.rows + part.bad != part.rows_read:
@@ -252,9 +277,22 @@ class Transfer:
         part.is_done = True
         self.publish("checkpoint", part=part.name, message=f"part {part.name} is staged")
 
-    def _open(self, part: Part, limit: int | None) -> Iterator[Any]:
+    def end_silent_targets(self) -> None:
+        """End the target's workers that have had something to do for too long.
+
+        While a target waits for the source, that one's silence counts.
+        """
+        if self.target.timeout is None:
+            return
+        for part in self.counts.parts:
+            since = part.target_busy_since
+            if since is not None and monotonic() - since > self.target.timeout:
+                part.target_busy_since = None
+                part.silence = self.target.silence()  # Before who writes hears of the end.
+                self.target.end_worker(part.worker)
+
+    def _open(self, part: Part, source_worker: int, limit: int | None) -> Iterator[Any]:
         reading = self.reading
-        source_worker = part.worker if self.snapshot_holder is None else part.worker + 1
         optional: dict[str, Any] = {
             "columns": reading.columns,
             "where": reading.where or None,
@@ -275,9 +313,11 @@ class Transfer:
         self, part: Part, batches: ReadAhead, failure: list[BaseException]
     ) -> Iterator[Any]:
         while True:
+            part.target_busy_since = None
             try:
                 batch = next(batches)
             except StopIteration:
+                part.target_busy_since = monotonic()
                 return
             except BaseException as exc:  # noqa: BLE001 - told when the write has ended
                 failure.append(exc)
@@ -289,6 +329,7 @@ class Transfer:
             part.rows_read += len(batch) if rows is None else rows
             part.bytes_read += getattr(batch, "nbytes", 0)
             self.publish("batch_read", part=part.name)
+            part.target_busy_since = monotonic()
             yield batch
 
     def _committed(self, part: Part) -> Callable[[int, int, int], None]:
@@ -297,6 +338,7 @@ class Transfer:
             part.bytes += nbytes
             part.bad += bad
             part.batches += 1
+            part.target_busy_since = monotonic()
             self.publish("batch_written", part=part.name)
             if bad:
                 self.publish("bad_rows", part=part.name, message=f"{bad} rows were set aside")

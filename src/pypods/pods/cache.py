@@ -1,5 +1,7 @@
 """Environments without a pod's folder: found by what they ask for, in a cache, shared and pruned.
 
+Beside them are the copies of the connectors that come with pypods, each with its environment.
+
 How an environment is made and recognised is `environment.py`'s business, for these as for others.
 """
 
@@ -33,6 +35,8 @@ __all__ = [
 
 CACHE_VARIABLE = "PYPODS_CACHE_DIR"
 LOCK_SUFFIX = ".lock"
+#: The folders in the cache: of environments by what they ask for, and of copies of connectors.
+ENVIRONMENTS, CONNECTORS = "environments", "pods"
 MAX_LABEL_CHARACTERS = 40
 #: Of the hash; two that ask for different things and share these are as unlikely as a broken disk.
 KEY_CHARACTERS = 20
@@ -100,7 +104,7 @@ class AskedEnvironment:
     def folder(self, pod_name: str) -> CachedFolder:
         """Return its folder in the cache, there or not."""
         name = f"{self.label or 'python'}-{self._key()}"
-        return CachedFolder(pod_name, cache_directory() / "environments" / name)
+        return CachedFolder(pod_name, cache_directory() / ENVIRONMENTS / name)
 
     def _key(self) -> str:
         """Return a hash of all that an environment is compared with; the same finds the same.
@@ -125,7 +129,7 @@ class AskedEnvironment:
 
 
 class CachedFolder(PodFolder):
-    """An environment's folder in the cache; there is no `pod.py` in it."""
+    """An environment's folder in the cache; a `pod.py` is in that of a connector's copy only."""
 
     @property
     def use_file(self) -> Path:
@@ -216,10 +220,12 @@ def _check_requirement(text: str) -> str:
 class CacheEntry:
     """One environment of the cache; `python` is the version it has, None while it is not whole.
 
-    `size` in bytes, `last_used` in seconds since 1970.
+    `connector` is the name of the one that came with pypods and has it, if it is of one. `size` in
+    bytes, `last_used` in seconds since 1970.
     """
 
     folder: CachedFolder
+    connector: str | None
     requirements: tuple[str, ...]
     asked_python: str | None
     python: str | None
@@ -230,12 +236,20 @@ class CacheEntry:
 
 def list_cache() -> list[CacheEntry]:
     """Return every environment of the cache, the one used last first."""
+    entries = [_describe(CachedFolder(each.name, each)) for each in _folders_in(ENVIRONMENTS)]
+    for each in _folders_in(CONNECTORS):
+        name = each.name.rpartition("-")[0]
+        entries.append(_describe(CachedFolder(name, each), connector=name))
+    return sorted(entries, key=lambda each: (-each.last_used, each.folder.name))
+
+
+def _folders_in(part: str) -> list[Path]:
+    """Return the folders of a part of the cache; those with a dot in front are being made."""
     try:
-        paths = [each for each in (cache_directory() / "environments").iterdir() if each.is_dir()]
+        paths = list((cache_directory() / part).iterdir())
     except (FileNotFoundError, NotADirectoryError):
         return []
-    entries = [_describe(CachedFolder(each.name, each)) for each in paths]
-    return sorted(entries, key=lambda each: (-each.last_used, each.folder.name))
+    return [each for each in paths if each.is_dir() and not each.name.startswith(".")]
 
 
 def prune_entry(entry: CacheEntry, *, unused_seconds: float = 0.0) -> bool:
@@ -258,7 +272,7 @@ def prune_entry(entry: CacheEntry, *, unused_seconds: float = 0.0) -> bool:
     return True
 
 
-def _describe(folder: CachedFolder) -> CacheEntry:
+def _describe(folder: CachedFolder, *, connector: str | None = None) -> CacheEntry:
     from pypods.pods.fingerprint import read_fingerprint
     from pypods.pods.python_request import format_version
 
@@ -274,7 +288,8 @@ def _describe(folder: CachedFolder) -> CacheEntry:
             in_use = not is_unused
     return CacheEntry(
         folder=folder,
-        requirements=tuple(lines),
+        connector=connector,
+        requirements=tuple(line for line in lines if not line.startswith("#")),
         asked_python=None if fingerprint is None else fingerprint.python,
         python=None if fingerprint is None else format_version(fingerprint.version),
         size=_measure(folder.path),

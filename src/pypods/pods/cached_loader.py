@@ -12,7 +12,6 @@ from pypods.pods.loader import PodLoader
 
 if TYPE_CHECKING:
     from pypods.pods.environment import Environment
-    from pypods.pods.lock import Use
     from pypods.pods.session import Session
 
 __all__ = ["CachedLoader"]
@@ -31,7 +30,6 @@ class CachedLoader(PodLoader):
         super().__init__(pod_name, **options)
         self._asked = asked
         self._file = file
-        self._use: Use | None = None
 
     @property
     def folder(self) -> PodFolder:
@@ -44,20 +42,10 @@ class CachedLoader(PodLoader):
             self.load_pod()
         return super().session()
 
-    def unload_pod(self) -> None:
-        """Stop the worker and let go of the environment; nothing happens if unloaded."""
-        with self._starting:
-            super().unload_pod()
-            use, self._use = self._use, None
-            if use is not None:
-                use.end()
-
     def _code(self) -> str:
         return "" if self._file is None else os.fspath(self._file)
 
     def _prepare(self) -> Environment:
         environment, use = use_environment(self._asked, self.pod_name, progress=self._progress)
-        before, self._use = self._use, use
-        if before is not None:
-            before.end()
+        self._keep_in_use(use)
         return environment

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import weakref
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import RLock
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ from pypods.wire.frames import DEFAULT_MAX_FRAME_BYTES, MINIMUM_FRAME_BYTES
 
 if TYPE_CHECKING:
     from pypods.pods.environment import Environment
+    from pypods.pods.lock import Use
     from pypods.pods.progress import Progress
     from pypods.pods.session import Session
     from pypods.wire.messages import Hello
@@ -113,6 +114,10 @@ class PodLoader:
         self._sessions: list[Session | None] = [None] * workers
         self._starting = RLock()
         self._finalizers: list[weakref.finalize[Any, Any] | None] = [None] * workers
+        #: How many ``sticky`` blocks keep to each worker.
+        self._kept_to = [0] * workers
+        #: What keeps a folder in the user's cache from being pruned, while the pod is loaded.
+        self._use: Use | None = None
         _loaders.add(self)
 
     # State -------------------------------------------------------------------------------------
@@ -200,6 +205,9 @@ class PodLoader:
             for session in sessions:
                 if session is not None:
                     session.stop()
+            use, self._use = self._use, None
+            if use is not None:
+                use.end()
 
     def __enter__(self) -> Pod:
         return self.load_pod()
@@ -224,8 +232,10 @@ class PodLoader:
         """Return the sessions of the workers that run."""
         return [each for each in self._sessions if each is not None and each.is_alive]
 
-    def _least_busy(self) -> int:
+    def _least_busy(self, *, kept_to: bool = False) -> int:
         """Return the index of the worker with the fewest calls; a dead one counts as idle.
+
+        With ``kept_to``, of those to which the fewest ``sticky`` blocks keep.
 
         A call made in answering a worker is that worker's: it does it at once. Behind the calls
         of another, two callbacks could wait for each other.
@@ -234,9 +244,10 @@ class PodLoader:
             if session is not None and session.is_alive and session.is_answered_here():
                 return index
 
-        def calls(index: int) -> int:
+        def calls(index: int) -> tuple[int, int]:
             session = self._sessions[index]
-            return session.calls_under_way if session is not None and session.is_alive else 0
+            count = session.calls_under_way if session is not None and session.is_alive else 0
+            return self._kept_to[index] if kept_to else 0, count
 
         return min(range(len(self._sessions)), key=calls)
 
@@ -259,15 +270,22 @@ class PodLoader:
     def sticky(self) -> Iterator[Pod]:
         """Give the pod, with every call going to one of its workers: the least busy now.
 
-        For what a worker keeps between calls, an open connection say. The other workers' callers
-        are not kept away from it.
+        For what a worker keeps between calls, an open connection say. As many such blocks as there
+        are workers have one each; calls of others are not kept away from it.
         """
         if self.pod is None:
             self.load_pod()
-        one = OneWorker(self, self._least_busy())
-        pod = Pod(one)
-        pod._pypods_set_offer(one.session().functions)
-        yield pod
+        with self._starting:
+            index = self._least_busy(kept_to=True)
+            self._kept_to[index] += 1
+        try:
+            one = OneWorker(self, index)
+            pod = Pod(one)
+            pod._pypods_set_offer(one.session().functions)
+            yield pod
+        finally:
+            with self._starting:
+                self._kept_to[index] -= 1
 
     def one_worker(self) -> PodLoader | OneWorker:
         """Return the source of one worker's sessions: of several workers the least busy now."""
@@ -309,15 +327,27 @@ class PodLoader:
     def _prepare(self) -> Environment:
         """Return a whole environment, making the pod's folder and the environment if needed."""
         from pypods.errors import PodNotFoundError
+        from pypods.pods.cache import CachedFolder
         from pypods.pods.environment import ensure_environment
+        from pypods.pods.lock import Use
 
         try:
             folder = self.folder
         except PodNotFoundError:
             folder = create_pod_folder(self.pod_name, pods_directory=self._pods_directory)
+        if isinstance(folder, CachedFolder):
+            with suppress(OSError):  # Who may not write there, may not remove anything either.
+                self._keep_in_use(Use(folder.use_file))
+            folder = self.folder  # Somebody may have removed it before it was in use.
         return ensure_environment(
             folder, python=self._python, installer=self._installer, progress=self._progress
         )
+
+    def _keep_in_use(self, use: Use) -> None:
+        """Keep the folder in the cache until the pod is unloaded, or another use takes over."""
+        before, self._use = self._use, use
+        if before is not None:
+            before.end()
 
     def _forget(self) -> None:
         """In a forked child: the worker is the parent's; the next call here starts its own."""

@@ -7,14 +7,15 @@ import os
 import shutil
 from pathlib import Path
 
-from pypods.errors import PodEnvironmentError
-from pypods.pods.cache import CACHE_VARIABLE, cache_directory
+from pypods.errors import PodEnvironmentError, PodNotFoundError
+from pypods.pods.cache import CACHE_VARIABLE, CONNECTORS, CachedFolder, cache_directory
 from pypods.pods.folder import PodFolder, list_pod_folders
 
 __all__ = [
     "copy_shipped_pod",
     "find_shipped_pod",
     "list_shipped_pods",
+    "no_such_connector",
     "shipped_directory",
 ]
 
@@ -44,7 +45,7 @@ def list_shipped_pods() -> list[PodFolder]:
     ]
 
 
-def find_shipped_pod(name: str) -> PodFolder | None:
+def find_shipped_pod(name: str) -> CachedFolder | None:
     """Return a connector that comes with pypods, as a copy that its environment can lie in.
 
     None where there is none of that name. The copy is in the user's cache; one for each content,
@@ -57,7 +58,7 @@ def find_shipped_pod(name: str) -> PodFolder | None:
     for file in shipped_files(folder):
         content = file.read_bytes()
         key.update(f"{file.relative_to(folder.path)}\0{len(content)}\0".encode() + content)
-    place = cache_directory() / "pods" / f"{name}-{key.hexdigest()[:KEY_CHARACTERS]}"
+    place = cache_directory() / CONNECTORS / f"{name}-{key.hexdigest()[:KEY_CHARACTERS]}"
     if not place.is_dir():
         try:
             place.parent.mkdir(parents=True, exist_ok=True)
@@ -74,7 +75,25 @@ def find_shipped_pod(name: str) -> PodFolder | None:
                 f'pod "{name}": the cache cannot be written: {exc}; see to that, set '
                 f'{CACHE_VARIABLE}, or run "pypods create {name} --from {name}" to have it here'
             ) from exc
-    return PodFolder(name, place)
+    return CachedFolder(name, place)
+
+
+def no_such_connector(name: str, pods_directory: str | os.PathLike[str]) -> PodNotFoundError:
+    """Return the error for a connector that is neither the project's own nor came with pypods."""
+    from difflib import get_close_matches
+
+    from pypods import __version__
+
+    shipped = [folder.name for folder in list_shipped_pods()]
+    own = [folder.name for folder in list_pod_folders(pods_directory=os.fspath(pods_directory))]
+    near = get_close_matches(name, [*own, *shipped], n=1)
+    there = f"these came with pypods {__version__}: {', '.join(shipped)}" if shipped else "none did"
+    return PodNotFoundError(
+        f'no pod "{name}" in {Path(pods_directory).absolute()}, and no connector of that name came '
+        f"with pypods ({there}); "
+        + (f'did you mean "{near[0]}"? Else "pypods' if near else '"pypods')
+        + f' connectors new {name}" writes one'
+    )
 
 
 def copy_shipped_pod(folder: PodFolder, place: Path) -> None:

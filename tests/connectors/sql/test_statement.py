@@ -22,6 +22,10 @@ def test_values_are_marked_and_never_in_the_text(style, text):
     assert PIECES.render(style) == (text, [1, "x' or 1"])
 
 
+def test_a_statement_without_values_is_sent_as_it_is():
+    assert Statement('select "50%"').render("format") == ('select "50%"', [])
+
+
 def test_values_are_bound_by_what_the_driver_wants():
     assert PIECES.render("qmark", lambda value: repr(value.value))[1] == ["1", '"x\' or 1"']
 

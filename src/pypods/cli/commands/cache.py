@@ -66,9 +66,10 @@ def cache(
 ) -> int:
     """Show or remove the environments of pods without a folder.
 
-    "pypods run" and @pypods.isolated share them. list: what each was made for, its
-    size, its last use. prune: remove those not used for 30 days, after asking; one in
-    use is never removed. dir: where they are.
+    "pypods run" and @pypods.isolated share them; those of the connectors that came
+    with pypods are there too. list: what each was made for, its size, its last use.
+    prune: remove those not used for 30 days, after asking; one in use is never
+    removed. dir: where they are.
     """
     if action is not Action.prune and (days is not None or everything or dry_run or yes):
         raise UsageError(
@@ -164,7 +165,7 @@ def print_entry_table(entries: list[CacheEntry]) -> None:
         ("ASKED FOR", "PYTHON", "SIZE", "LAST USE", "NAME"),
         [
             (
-                ", ".join(entry.requirements) or "nothing",
+                asked_for(entry),
                 shown_python(entry),
                 shown_size(entry.size),
                 "in use" if entry.in_use else shown_age(time.time() - entry.last_used),
@@ -175,11 +176,18 @@ def print_entry_table(entries: list[CacheEntry]) -> None:
     )
 
 
+def asked_for(entry: CacheEntry) -> str:
+    """Return what an environment was made for."""
+    asked = ", ".join(entry.requirements) or "nothing"
+    return asked if entry.connector is None else f"connector {entry.connector}: {asked}"
+
+
 def entry_document(entry: CacheEntry) -> dict[str, Any]:
     """Return an environment as a JSON object."""
     return {
         "name": entry.folder.path.name,
         "path": str(entry.folder.path),
+        "connector": entry.connector,
         "requirements": list(entry.requirements),
         "asked_python": entry.asked_python,
         "python": entry.python,

@@ -1,4 +1,4 @@
-"""``pypods connectors``: the pods that are connectors, and what they offer."""
+"""``pypods connectors``: the pods that are connectors, what they offer, new ones, their tests."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ import typer
 
 from pypods.cli.command import command
 from pypods.cli.completion import complete_pods, functions_in_source
+from pypods.cli.connector_testing import CALL_SECONDS, check_connector
+from pypods.cli.connector_writing import Kind, new_connector
 from pypods.cli.environments import examine
 from pypods.cli.exits import UsageError
 from pypods.cli.output import output_on_stderr
-from pypods.cli.pod_arguments import make_loader, shown_path
+from pypods.cli.pod_arguments import make_connector_loader, shown_path
 from pypods.cli.settings import Settings
 from pypods.cli.tables import print_table
 
@@ -33,35 +35,120 @@ class Action(StrEnum):
 
     list = "list"
     show = "show"
+    new = "new"
+    test = "test"
 
 
 ActionName = Annotated[
-    Action, typer.Argument(metavar="list|show", help="What to do.", show_default=False)
+    Action, typer.Argument(metavar="list|show|new|test", help="What to do.", show_default=False)
 ]
 Name = Annotated[
     str | None,
     typer.Argument(
-        metavar="NAME", help="The connector to show.", show_default=False,
+        metavar="NAME", help="The connector, but for list.", show_default=False,
         autocompletion=complete_pods,
+    ),
+]  # fmt: skip
+Like = Annotated[
+    Kind | None,
+    typer.Option(
+        "--like", metavar="sql|files", show_default=False,
+        help="new: a SQL system by its driver (if not given), or a kind of file.",
+    ),
+]  # fmt: skip
+Requirements = Annotated[
+    list[str] | None,
+    typer.Option("--with", metavar="REQUIREMENT", help="new: a package it needs; may be repeated."),
+]
+PythonRequest = Annotated[
+    str | None,
+    typer.Option(
+        "--python", metavar="VERSION", help="new: its Python, as of create; else this one's."
+    ),
+]
+Connection = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--connection", metavar="FILE|NAME=VALUE",
+        help="test: a setting, or a YAML file of settings; may be repeated.",
+    ),
+]  # fmt: skip
+Only = Annotated[
+    list[str] | None,
+    typer.Option("--only", metavar="CHECK", help="test: this check only; may be repeated."),
+]
+Schema = Annotated[
+    str | None,
+    typer.Option("--schema", metavar="NAME", help="test: an empty schema, if none can be made."),
+]
+Timeout = Annotated[
+    float | None,
+    typer.Option(
+        "--timeout", metavar="SECONDS", min=0.001,
+        help="test: what one call may take; 300 if not given.",
     ),
 ]  # fmt: skip
 
 
-@command("connectors", examples=("pypods connectors list", "pypods connectors show postgresql"))
-def connectors(settings: Settings, action: ActionName, name: Name = None) -> None:
-    """List the connectors there are, or show the settings of one.
+@command(
+    "connectors",
+    examples=(
+        "pypods connectors list",
+        "pypods connectors show postgresql",
+        "pypods connectors new mydb --with mydriver==2.1",
+        "pypods connectors test mydb --connection 'password=${env:MYDB_PASSWORD}'",
+    ),
+)
+def connectors(
+    settings: Settings,
+    action: ActionName,
+    name: Name = None,
+    like: Like = None,
+    requirements: Requirements = None,
+    python: PythonRequest = None,
+    connection: Connection = None,
+    only: Only = None,
+    schema: Schema = None,
+    timeout: Timeout = None,
+) -> int | None:
+    """List, show, write and test connectors.
 
     list: those in the pods directory and those that came with pypods; nothing is
     started. show NAME: the connector is started and says what its settings are.
+    new NAME: write a connector that works, and its tests, to be changed into yours.
+    test NAME: see whether it does what every connector has to; it works in a new
+    folder or schema only, which it removes.
     """
+    check_options(
+        action,
+        new={"--like": like, "--with": requirements, "--python": python},
+        test={"--connection": connection, "--only": only, "--schema": schema, "--timeout": timeout},
+    )
     if action is Action.list:
         if name is not None:
             raise UsageError(f'"connectors list" takes no name; see "connectors show {name}"')
         list_connectors(settings)
-        return
+        return None
     if name is None:
-        raise UsageError('"connectors show" needs a name; "pypods connectors list" lists them')
-    show_connector(settings, name)
+        hint = "" if action is Action.new else '; "pypods connectors list" lists them'
+        raise UsageError(f'"connectors {action}" needs a name{hint}')
+    if action is Action.show:
+        show_connector(settings, name)
+        return None
+    if action is Action.new:
+        new_connector(settings, name, like or Kind.sql, requirements or [], python)
+        return None
+    return check_connector(
+        settings, name, connection or [], only or [], schema, timeout or CALL_SECONDS
+    )
+
+
+def check_options(action: Action, **taken: dict[str, Any]) -> None:
+    """Raise UsageError for an option that another action takes."""
+    for other, options in taken.items():
+        given = [option for option, value in options.items() if value is not None]
+        if given and action != other:
+            raise UsageError(f'{given[0]} is an option of "connectors {other}"')
 
 
 def list_connectors(settings: Settings) -> None:
@@ -157,7 +244,7 @@ def constants_in(tree: ast.AST) -> list[tuple[str, Any]]:
 
 def show_connector(settings: Settings, name: str) -> None:
     """Start a connector and print what it says of itself."""
-    loader = make_loader(settings, name)
+    loader = make_connector_loader(settings, name)
     with output_on_stderr(settings), loader as pod:
         if MARK not in dir(pod):
             raise UsageError(f'pod "{name}" is no connector: it has no function {MARK}()')

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pypods.connectors.bad_rows import BAD_ROWS_SUFFIX
-from pypods.connectors.batches import limited
+from pypods.connectors.batches import first_rows, limited, take_columns
 from pypods.connectors.checksum import checksum_of
 from pypods.connectors.errors import SettingsError
 from pypods.connectors.files.access import FileAccess
@@ -115,14 +115,8 @@ class FileConnector(FileAccess):
         if chosen.order and chosen.order != [source.row_number]:
             rows = sorted_batches(rows, only_columns(whole, needed), chosen.order)
         renamed = _renamed(only_columns(whole, wanted), names)
-        left = limit
-        for batch in limited(rows, batch_rows):
-            if left is not None:
-                if not left:
-                    return
-                batch = batch.slice(0, left)
-                left -= batch.num_rows
-            yield _take(batch, wanted, renamed)
+        for batch in first_rows(limited(rows, batch_rows), limit):
+            yield take_columns(batch, wanted, renamed)
 
     def count(
         self,
@@ -202,12 +196,3 @@ def _renamed(schema: Any, names: Any) -> Any:
         if name not in schema.names:
             raise SettingsError(f"column {name!r} is to be renamed, and is not read")
     return with_names(schema, names)
-
-
-def _take(batch: Any, names: list[str], schema: Any) -> Any:
-    """Return these columns of a batch, called as the schema has them."""
-    import pyarrow as pa
-
-    if not names:
-        return batch.select([])
-    return pa.record_batch([batch.column(name) for name in names], schema=schema)

@@ -252,18 +252,36 @@ class PartWriter:
         """Stage a batch, which may be empty, and commit it with its checkpoint."""
         import pyarrow as pa  # type: ignore[import-untyped,unused-ignore]
 
-        store, done = self.ledger.store, dict(self.done)
-        done["batches"] += 1
+        files = []
         if batch.num_rows:
-            name = f"{self.start}-{done['batches']:06d}-{self.writer}.arrow"
+            name = f"{self.start}-{self.done['batches'] + 1:06d}-{self.writer}.arrow"
             options = pa.ipc.IpcWriteOptions(compression="lz4")
-            with store.create(f"{self.folder}/{name}") as file, pa.ipc.new_file(
+            with self.ledger.store.create(f"{self.folder}/{name}") as file, pa.ipc.new_file(
                 file, batch.schema, options=options
             ) as writer:
                 writer.write_batch(batch)
-            done["files"] = [*done["files"], name]
+            files.append(name)
+        self.commit(
+            rows=batch.num_rows, size=size, bad=bad, files=files, bad_files=bad_files,
+            position=position,
+        )  # fmt: skip
+
+    def commit(
+        self,
+        *,
+        rows: int,
+        size: int,
+        bad: int,
+        files: list[str],
+        bad_files: list[str],
+        position: list[Any],
+    ) -> None:
+        """Write the next checkpoint: so many rows more, which lie in those files if in any."""
+        store, done = self.ledger.store, dict(self.done)
+        done["batches"] += 1
+        done["files"] = [*done["files"], *files]
         done["bad_files"] = [*done["bad_files"], *bad_files]
-        done["rows"] += batch.num_rows
+        done["rows"] += rows
         done["bytes"] += size
         done["bad"] += bad
         done["position"] = dump_values(position)

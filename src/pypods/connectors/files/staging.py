@@ -91,7 +91,7 @@ class FileStaging(FileFinish):
         most = check_bad_rows(bad_rows, max_bad_rows)
         found = self.open_run(run)
         self.ledger.take_over(found, attempt)
-        writer = PartWriter(self.ledger, found, part)
+        writer = self.part_writer(found, part)
         letters = BadRowsFiles(self.store, self.stream, run)
         key = found.key if found.mode in KEYED_MODES else ()
         seen = writer.done["rows"] + writer.done["bad"]
@@ -119,6 +119,10 @@ class FileStaging(FileFinish):
                 committed(*counts)
         writer.check()
         return dict(total, position=values)
+
+    def part_writer(self, found: Any, part: str) -> PartWriter:
+        """Return what stages batches of a part."""
+        return PartWriter(self.ledger, found, part)
 
     def _refuse_too_many(self, run: Any, bad: list[Any], most: int) -> None:
         before = sum(part["bad"] for part in self.ledger.parts(run).values())

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from abc import abstractmethod
 
-from pypods.connectors.errors import SchemaError, SettingsError
+from pypods.connectors.errors import SchemaError
 from pypods.connectors.files.format import FileFormat
-from pypods.connectors.types import field_from_text
+from pypods.connectors.types import declared_fields
 
 TYPE_CHECKING = False  # As typing has it, without importing typing into every worker.
 if TYPE_CHECKING:
     from typing import Any, Iterable
 
 __all__ = ["UntypedFormat"]
-
-NOT_NULL = " not null"
 
 
 class UntypedFormat(FileFormat):
@@ -32,14 +30,7 @@ class UntypedFormat(FileFormat):
 
     def declared(self, settings: dict[str, Any]) -> dict[str, Any]:
         """Return the fields that the settings declare, by name."""
-        fields = {}
-        for name, text in (settings["columns"] or {}).items():
-            if not isinstance(text, str):
-                raise SettingsError(f"the type of column {name!r} is text, as int64, not {text!r}")
-            required = text.lower().endswith(NOT_NULL)
-            text = text[: -len(NOT_NULL)] if required else text
-            fields[name] = field_from_text(name, text, not required)
-        return fields
+        return declared_fields(settings["columns"])
 
     def names(self, source: Any) -> list[str]:
         """Return the columns of all files; one that is missing in some is NULL there."""

@@ -56,14 +56,14 @@ class DeadLetters:
         self.parts = (*target[:-1], target[-1] + BAD_ROWS_SUFFIX)
 
     def create(self) -> None:
-        """Make it, in the transaction under way."""
+        """Make it, in the transaction under way where that can be."""
         database = self.database
         key, number, text = database.key_text_type, database.number_type, database.text_type
         types = {"run": key, "part": key, "position": number}
         columns = ", ".join(
             f"{database.quote(name)} {types.get(name, text)} not null" for name in COLUMNS
         )
-        database.create_if_missing(self.session, self.parts, columns)
+        database.create_if_missing(self.session, self.parts, columns, beside=True)
 
     def add(self, run: str, part: str, first: int, rows: list[BadRow]) -> None:
         """Put rows aside; ``first`` is the place of their batch's first row in the part."""

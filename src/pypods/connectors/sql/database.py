@@ -11,6 +11,7 @@ from pypods.connectors.errors import ConnectorError, DataError, SchemaError, Set
 from pypods.connectors.names import quote
 from pypods.connectors.rows import columns_of
 from pypods.connectors.sql.session import Session
+from pypods.connectors.sql.staging import Staging
 from pypods.connectors.sql.statement import Statement, Value, join
 from pypods.connectors.types import fits
 
@@ -235,21 +236,44 @@ class Database(ABC):
 
     # --- writing -------------------------------------------------------------------------------
 
+    def staging(self, session: Session, target: Any) -> Staging:
+        """Return the steps of writing into a table."""
+        return Staging(self, session, target)
+
     def create_table(self, session: Session, parts: Any, schema: Any, key: Any = ()) -> None:
         """Make a table; with a key, it is its primary key."""
         columns = []
         for field in schema:
             required = not field.nullable or field.name in key
-            columns.append(
-                f"{self.quote(field.name)} {self.type_sql(field)}{' not null' if required else ''}"
-            )
+            sql_type = self.key_type_sql(field) if field.name in key else self.type_sql(field)
+            columns.append(f"{self.quote(field.name)} {sql_type}{' not null' if required else ''}")
         if key:
             columns.append(f"primary key ({', '.join(map(self.quote, key))})")
-        session.run(f"create table {self.table(parts)} ({', '.join(columns)})")
+        options = self.table_options(session)
+        session.run(f"create table {self.table(parts)} ({', '.join(columns)}){options}")
 
-    def create_if_missing(self, session: Session, parts: Any, columns: str) -> None:
-        """Make one of our own tables, unless it is there."""
-        session.run(f"create table if not exists {self.table(parts)} ({columns})")
+    def key_type_sql(self, field: Any) -> str:
+        """Return the type of a column that is part of a table's key."""
+        return self.type_sql(field)
+
+    def table_options(self, session: Session) -> str:
+        """Return what a CREATE TABLE ends with."""
+        return ""
+
+    def create_beside(self, session: Session, text: str) -> None:
+        """Make one of our own tables, if it is not there, without ending a transaction."""
+        session.run(text)
+
+    def create_if_missing(
+        self, session: Session, parts: Any, columns: str, *, beside: bool = False
+    ) -> None:
+        """Make one of our own tables, unless it is there; beside a transaction that goes on."""
+        text = f"create table if not exists {self.table(parts)} ({columns})"
+        text += self.table_options(session)
+        if beside:
+            self.create_beside(session, text)
+        else:
+            session.run(text)
 
     def create_staging(
         self, session: Session, staging: Any, target: Any, plan: Any, *, mode: str, key: Any

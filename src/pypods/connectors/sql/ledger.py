@@ -19,6 +19,9 @@ CHECKPOINTS = "_pypods_checkpoints"
 STAGING = "staging"
 #: The staging table is about to become the target, where no transaction can undo that.
 RENAMING = "renaming"
+#: Where moving rows is no single transaction: it was begun; it is done, and our tables are there.
+MOVING = "moving"
+MOVED = "moved"
 FINISHED = "finished"
 
 _TEXT, _KEY, _NUMBER = "text", "key", "number"
@@ -54,7 +57,8 @@ class Run:
     def __init__(self, values: Any) -> None:
         row = dict(zip(_RUN_COLUMNS, values))
         self.run: str = row["run"]
-        self.finished = row["state"] == FINISHED
+        self.finished = row["state"] in (MOVED, FINISHED)
+        self.is_moving = row["state"] == MOVING
         self.renaming = row["state"] == RENAMING
         self.mode: str = row["mode"]
         self.key: list[str] = json.loads(row["key_columns"])
@@ -75,10 +79,14 @@ class Ledger:
         self.stream = target[-1]
         self.runs = (*target[:-1], RUNS)
         self.checkpoints = (*target[:-1], CHECKPOINTS)
+        self._is_there = False
 
     def exists(self) -> bool:
         """Whether there is one."""
-        return self.database.describe(self.session, self.checkpoints) is not None
+        if not self._is_there:
+            found = self.database.describe(self.session, self.checkpoints)
+            self._is_there = found is not None
+        return self._is_there
 
     def create(self) -> None:
         """Make the tables where they are missing; somebody else may do so at the same time."""
@@ -158,8 +166,9 @@ class Ledger:
         if part is not None:
             self._lock_parts(run, Statement(f" and {self.database.quote('part')} = ", Value(part)))
         found = self.find(run, share=True)
-        if found is None or found.finished or found.attempt != attempt:
+        if found is None or found.finished or found.is_moving or found.attempt != attempt:
             state = "is gone" if found is None else "is finished" if found.finished else ""
+            state = "is being finished" if found is not None and found.is_moving else state
             raise ConflictError(
                 f"run {run!r} of {self.stream!r} "
                 + (state or f"was taken over by attempt {found.attempt if found else 0}")
@@ -168,7 +177,7 @@ class Ledger:
 
     def _lock_parts(self, run: str, condition: Any = "") -> None:
         """Wait for who writes a part, where that one cannot lock the run: others write as well."""
-        if self.database.lock_for_update:
+        if self.database.lock_for_update and not self.database.lock_for_share:
             table, part = self.database.table(self.checkpoints), self.database.quote("part")
             lock = self.database.lock_for_update
             self.session.rows(
@@ -179,7 +188,27 @@ class Ledger:
         """Note how a run will have ended once its staging table is the target."""
         self._set(run, RENAMING, rows=rows, cursor=cursor, number=None)
 
-    def finish_run(self, run: str, *, rows: int, cursor: Any) -> None:
+    def begin_move(self, run: str, *, rows: int, cursor: Any) -> None:
+        """Note that a run is about to be finished, so, and that nobody writes for it any more."""
+        self._set(run, MOVING, rows=rows, cursor=cursor, number=None)
+
+    def set_state(self, run: str, state: str) -> None:
+        """Note how far the end of a run has come."""
+        self._update(self.runs, run, Statement(f"{self.database.quote('state')} = ", Value(state)))
+
+    def unsettled(self) -> list[Run]:
+        """Return the stream's runs whose end was begun and is not done."""
+        quote = self.database.quote
+        rows = self.session.rows(
+            Statement(
+                f"select {self._names(_RUN_COLUMNS)} from {self.database.table(self.runs)}",
+                f" where {quote('stream')} = ", Value(self.stream),
+                f" and {quote('state')} in (", Value(MOVING), ", ", Value(MOVED), ")",
+            )
+        )  # fmt: skip
+        return [Run(row) for row in rows]
+
+    def finish_run(self, run: str, *, rows: int, cursor: Any, state: str = FINISHED) -> None:
         """Note that a run is finished, with its cursor."""
         table, quote = self.database.table(self.runs), self.database.quote
         ((number,),) = self.session.rows(
@@ -189,7 +218,7 @@ class Ledger:
                 Value(self.stream),
             )
         )
-        self._set(run, FINISHED, rows=rows, cursor=cursor, number=int(number))
+        self._set(run, state, rows=rows, cursor=cursor, number=int(number))
         self._delete(self.checkpoints, run)
 
     def _set(self, run: str, state: str, *, rows: int, cursor: Any, number: int | None) -> None:

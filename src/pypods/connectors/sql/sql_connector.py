@@ -13,7 +13,6 @@ from pypods.connectors.names import (
     split_stream,
 )
 from pypods.connectors.sql.select import Selection
-from pypods.connectors.sql.staging import Staging
 from pypods.connectors.sql.statement import Statement
 
 TYPE_CHECKING = False  # As typing has it, without importing typing into every worker.
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from typing import Any, Iterator
 
     from pypods.connectors.sql.session import Session
+    from pypods.connectors.sql.staging import Staging
 
 __all__ = ["SqlConnector"]
 
@@ -208,7 +208,9 @@ class SqlConnector(Connector):
 
     def target(self, session: Any, settings: dict[str, Any], stream: Any) -> Staging:
         """Return what writes into a table."""
-        return Staging(self.database, session, self.database.resolve(session, split_stream(stream)))
+        table = self.database.resolve(session, split_stream(stream))
+        target: Staging = self.database.staging(session, table)
+        return target
 
     def state(self, connection: dict[str, Any], stream: Any) -> dict[str, Any]:
         """Return the cursor and the name of the last finished run."""

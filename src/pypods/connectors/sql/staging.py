@@ -31,7 +31,7 @@ TYPE_CHECKING = False  # As typing has it, without importing typing into every w
 if TYPE_CHECKING:
     from typing import Any, Iterable, Iterator
 
-__all__ = ["Staging"]
+__all__ = ["Staging", "finished"]
 
 STAGING_PREFIX = "_pypods_"
 
@@ -96,8 +96,7 @@ class Staging(StagedTarget):
     def _begin(
         self, plan: Any, source: Any, target: Any, *, mode: str, key: Any, run: str, drift: str
     ) -> None:
-        staging = STAGING_PREFIX + short_hash(self.target[-1], run)
-        parts = (*self.target[:-1], staging)
+        parts = self.staging_of(run)
         # Left by an attempt that was killed where making a table is no part of a transaction.
         self.database.drop_table(self.session, parts)
         if target is None:
@@ -106,8 +105,12 @@ class Staging(StagedTarget):
         else:
             self.database.create_staging(self.session, parts, self.target, plan, mode=mode, key=key)
         self.ledger.begin_run(
-            run, mode=mode, key=key, drift=drift, staging=staging, source_schema=source
+            run, mode=mode, key=key, drift=drift, staging=parts[-1], source_schema=source
         )
+
+    def staging_of(self, run: str) -> tuple[str, ...]:
+        """Return the name of the table in which the rows of a run wait."""
+        return (*self.target[:-1], STAGING_PREFIX + short_hash(self.target[-1], run))
 
     # --- write ---------------------------------------------------------------------------------
 
@@ -127,7 +130,7 @@ class Staging(StagedTarget):
         most = check_bad_rows(bad_rows, max_bad_rows)
         found = self.open_run(run)
         attempt = found.attempt if attempt is None else attempt
-        staged = (*self.target[:-1], found.staging)
+        staged = self._staged(found)
         with self.transaction():
             self.ledger.hold_attempt(run, attempt)
             if part not in self.ledger.parts(run):
@@ -179,33 +182,45 @@ class Staging(StagedTarget):
         if not self.ledger.exists():
             self.open_run(run)
         with self.transaction():
-            self.ledger.next_attempt(run)
-            found = self.ledger.find(run)
-            if found is None:
-                raise ConflictError(f"run {run!r} of {self.shown} is not prepared")
+            found = self._take_over(run)
             if found.finished:
                 self._sweep(found)
                 return {"rows": found.rows, "rows_in_target": None}
             if self._finish_renamed(found):
                 return {"rows": found.rows, "rows_in_target": found.rows}
-            staged = (*self.target[:-1], found.staging)
-            written = self._check_count(found, staged, rows)
-            self._check_keys(found, staged)
-            target = self._describe_target(None)
-            plan = plan_columns(
-                found.source_schema, target, found.drift,
-                database=self.database, shown=self.shown,
-            )  # fmt: skip
+            written, target, plan = self._check_finish(found, rows)
             renames = target is None and not self.database.ddl_in_transactions
             if renames:
                 self.ledger.begin_rename(run, rows=written, cursor=cursor)
             else:
-                self._move(found, staged, target, plan)
+                self._move(found, target, plan)
                 self.ledger.finish_run(run, rows=written, cursor=cursor)
         if renames:
-            self._rename(found, staged, rows=written, cursor=cursor)
-        known = written if found.mode == "replace" or target is None else None
-        return {"rows": written, "rows_in_target": known}
+            self._rename(found, self._staged(found), rows=written, cursor=cursor)
+        return finished(found, target, written)
+
+    def _take_over(self, run: str) -> Any:
+        """Return a run for which from now on nobody else writes. Raises ConflictError."""
+        self.ledger.next_attempt(run)
+        found = self.ledger.find(run)
+        if found is None:
+            raise ConflictError(f"run {run!r} of {self.shown} is not prepared")
+        return found
+
+    def _staged(self, found: Any) -> tuple[str, ...]:
+        return (*self.target[:-1], found.staging)
+
+    def _check_finish(self, found: Any, rows: Any) -> tuple[int, Any, Any]:
+        """Return how many rows there are, the target as it is, and the plan to get them there."""
+        staged = self._staged(found)
+        written = self._check_count(found, staged, rows)
+        self._check_keys(found, staged)
+        target = self._describe_target(None)
+        plan = plan_columns(
+            found.source_schema, target, found.drift,
+            database=self.database, shown=self.shown,
+        )  # fmt: skip
+        return written, target, plan
 
     def _rename(self, found: Any, staged: Any, *, rows: int, cursor: Any) -> None:
         with self.transaction():
@@ -223,7 +238,7 @@ class Staging(StagedTarget):
 
         Nothing else takes that table away: ``abandon`` forgets the run before it does.
         """
-        staged = (*self.target[:-1], found.staging)
+        staged = self._staged(found)
         return bool(found.renaming and self.database.describe(self.session, staged) is None)
 
     def _finish_renamed(self, found: Any) -> bool:
@@ -235,7 +250,7 @@ class Staging(StagedTarget):
     def _sweep(self, found: Any) -> None:
         """Remove the staging table of a finished run, which may be left where that comes last."""
         if not self.database.ddl_in_transactions:
-            self.database.drop_staging(self.session, (*self.target[:-1], found.staging))
+            self.database.drop_staging(self.session, self._staged(found))
 
     def _check_count(self, found: Any, staged: Any, rows: Any) -> int:
         noted = sum(each["rows"] for each in self.ledger.parts(found.run).values())
@@ -271,23 +286,28 @@ class Staging(StagedTarget):
                 column=found.key[0],
             )
 
-    def _move(self, found: Any, staged: Any, target: Any, plan: Any) -> None:
+    def _move(self, found: Any, target: Any, plan: Any) -> None:
         database, session = self.database, self.session
+        staged = self._staged(found)
         if target is None:
             database.rename_table(session, staged, self.target[-1])
             return
-        names = plan.schema.names
         if found.mode == "replace":
             database.replace_all(session, staged, self.target, plan)
             return
         database.evolve(session, self.target, plan)
+        self._move_rows(found, plan.schema.names)
+        database.drop_staging(session, staged)
+
+    def _move_rows(self, found: Any, names: Any) -> None:
+        database, session = self.database, self.session
+        staged = self._staged(found)
         if found.mode == "append":
             database.insert_all(session, staged, self.target, names)
         elif found.mode == "upsert":
             database.upsert_all(session, staged, self.target, names, found.key)
         else:
             database.delete_insert_all(session, staged, self.target, names, found.key)
-        database.drop_staging(session, staged)
 
     # --- abandon and state ---------------------------------------------------------------------
 
@@ -303,7 +323,7 @@ class Staging(StagedTarget):
             if self._was_renamed(found):
                 found.finished = True
             self.refuse_finished(found)
-            self.database.drop_staging(self.session, (*self.target[:-1], found.staging))
+            self.database.drop_staging(self.session, self._staged(found))
             self.letters.forget(run)
             self.ledger.forget_run(run)
 
@@ -323,6 +343,12 @@ class Staging(StagedTarget):
             self.session.rollback()
             raise
         self.session.commit()
+
+
+def finished(found: Any, target: Any, written: int) -> dict[str, Any]:
+    """Return what ``finish`` says of a run that was moved; ``target`` is what was there before."""
+    known = written if found.mode == "replace" or target is None else None
+    return {"rows": written, "rows_in_target": known}
 
 
 def _statement(text: str) -> Any:

@@ -45,16 +45,18 @@ class Statement:
         """Return the text and the values, for a driver of that DB-API ``paramstyle``.
 
         Styles: qmark ``?``, format ``%s``, numeric ``:1``, dollar ``$1``. ``bind`` turns a Value
-        into what the driver takes.
+        into what the driver takes. A driver of style format reads no marks, and no doubled ``%``,
+        where it is given no values.
         """
         text: list[str] = []
         values: list[Any] = []
+        doubles = style == "format" and any(isinstance(piece, Value) for piece in self.pieces)
         for piece in self.pieces:
             if isinstance(piece, Value):
                 values.append(piece.value if bind is None else bind(piece))
                 text.append(_MARKS[style].format(len(values)))
             else:
-                text.append(piece.replace("%", "%%") if style == "format" else piece)
+                text.append(piece.replace("%", "%%") if doubles else piece)
         return "".join(text), values
 
     def __repr__(self) -> str:

@@ -1,7 +1,7 @@
 """A connector for tests: SQLite by the standard library, trouble made to order; all modes.
 
 ``connection``: ``database``; ``trouble``, the path of a JSON list of what goes wrong, each item
-``{"in": "read" | "write" | "finish" | ..., "after": batches, "how": "die" | "retry" | "fail"}``; what
+``{"in": "read" | "write" | "finish" | ..., "after": batches, "how": "die" | "retry" | "fail" | "hang"}``; what
 has happened is taken out of it. ``password`` appears in errors. ``seconds`` slows each batch down.
 """
 
@@ -109,6 +109,10 @@ def trouble(connection, where, batches=0):
                 json.dump(items, file)
             if item["how"] == "die":
                 os.kill(os.getpid(), signal.SIGKILL)
+            if item["how"] == "hang":  # Deaf to being told to end.
+                signal.signal(signal.SIGINT, signal.SIG_IGN)
+                while True:
+                    time.sleep(3600)
             if item["how"] == "sleep":
                 time.sleep(item["seconds"])
                 return

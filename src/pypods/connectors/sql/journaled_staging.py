@@ -1,0 +1,137 @@
+"""Writing in steps where DDL ends a transaction: a journal in the ledger, and one step that counts.
+
+``finish`` notes in the run's row that it moves the rows, and how many there are. What follows is
+either one RENAME TABLE, which the system does as a whole or not at all, or one transaction that
+moves the rows and notes that they are moved. A kill in between leaves a run that is noted as
+moving; whoever comes next settles it. Is its staging table there, then nothing has happened; is it
+gone, then it was renamed, and all has. Tables that are left are dropped after that, which is
+noted too. One lock per stream, held by the session, keeps two from doing this at once, and holds
+for as long as the server still works for a client that was killed.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager, suppress
+
+from pypods.connectors.sql.ledger import FINISHED, MOVED, STAGING
+from pypods.connectors.sql.staging import Staging, finished
+
+TYPE_CHECKING = False  # As typing has it, without importing typing into every worker.
+if TYPE_CHECKING:
+    from typing import Any, Iterator
+
+__all__ = ["JournaledStaging"]
+
+#: Of a target that was replaced, until it is dropped: its run's staging table with this behind it.
+OLD_SUFFIX = "_old"
+
+
+class JournaledStaging(Staging):
+    """The steps of writing into one stream of a system whose DDL is no part of a transaction.
+
+    Its Database has ``hold_stream`` and ``release_stream``, ``can_swap`` and ``swap`` as well.
+    """
+
+    def prepare(self, schema: Any, **asked: Any) -> dict[str, Any]:
+        """Check that all can be done, and find or make the staging table of the run."""
+        with self._alone():
+            return super().prepare(schema, **asked)
+
+    def finish(self, *, run: str, cursor: Any, rows: Any) -> dict[str, Any]:
+        """Move everything into the target and note it; all of it or nothing, whatever is killed."""
+        if not self.ledger.exists():
+            self.open_run(run)
+        with self._alone():
+            with self.transaction():
+                found = self._take_over(run)
+                if found.finished:
+                    return {"rows": found.rows, "rows_in_target": None}
+                written, target, plan = self._check_finish(found, rows)
+                self.ledger.begin_move(run, rows=written, cursor=cursor)
+            try:
+                self._move_in_one_step(found, target, plan, rows=written, cursor=cursor)
+            except Exception:
+                # Without a connection, whoever comes next does this.
+                with suppress(Exception):
+                    self._settle()
+                raise
+            self._drop_leftovers(found)
+        return finished(found, target, written)
+
+    def _move_in_one_step(
+        self, found: Any, target: Any, plan: Any, *, rows: int, cursor: Any
+    ) -> None:
+        database, session = self.database, self.session
+        staged = self._staged(found)
+        if target is None:
+            database.rename_table(session, staged, self.target[-1])
+        elif found.mode == "replace" and database.can_swap(session, staged, self.target, plan):
+            database.swap(session, staged, self.target, self._old(found))
+        else:
+            # Columns that are added or widened before a kill stay so; rows are as they were.
+            database.evolve(session, self.target, plan)
+            with self.transaction():
+                if found.mode == "replace":
+                    session.run(f"delete from {database.table(self.target)}")
+                    database.insert_all(session, staged, self.target, plan.schema.names)
+                else:
+                    self._move_rows(found, plan.schema.names)
+                self.ledger.finish_run(found.run, rows=rows, cursor=cursor, state=MOVED)
+            return
+        self._note_moved(found.run, rows, cursor)
+
+    def _note_moved(self, run: str, rows: Any, cursor: Any) -> None:
+        with self.transaction():
+            self.ledger.finish_run(run, rows=rows, cursor=cursor, state=MOVED)
+
+    def abandon(self, *, run: str) -> None:
+        """Remove what a run left. Raises ConflictError for one that is finished."""
+        if not self.ledger.exists():
+            return
+        with self._alone():
+            with self.transaction():
+                self.ledger.next_attempt(run)
+                found = self.ledger.find(run)
+                if found is not None:
+                    self.refuse_finished(found)
+                    self.letters.forget(run)
+                    self.ledger.forget_run(run)
+            # Also that of a run whose preparing was killed.
+            self.database.drop_table(self.session, self.staging_of(run))
+
+    def state(self) -> dict[str, Any]:
+        """Return the cursor and the last finished run."""
+        if self.ledger.exists() and self.ledger.unsettled():
+            with self._alone():
+                return super().state()
+        return super().state()
+
+    # --- what a kill left ----------------------------------------------------------------------
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Hold the stream, with what was left of earlier ends of runs settled."""
+        self.database.hold_stream(self.session, self.target)
+        try:
+            if self.ledger.exists():
+                self._settle()
+            yield
+        finally:
+            self.database.release_stream(self.session, self.target)
+
+    def _settle(self) -> None:
+        for found in self.ledger.unsettled():
+            if found.is_moving:
+                if self.database.describe(self.session, self._staged(found)) is not None:
+                    self.ledger.set_state(found.run, STAGING)
+                    continue
+                self._note_moved(found.run, found.rows, found.cursor)
+            self._drop_leftovers(found)
+
+    def _drop_leftovers(self, found: Any) -> None:
+        self.database.drop_table(self.session, self._staged(found))
+        self.database.drop_table(self.session, self._old(found))
+        self.ledger.set_state(found.run, FINISHED)
+
+    def _old(self, found: Any) -> tuple[str, ...]:
+        return (*self.target[:-1], found.staging + OLD_SUFFIX)

@@ -1,0 +1,39 @@
+"""The Kafka connector passes the suite, with librdkafka's mock cluster."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from pypods.conformance import Scratch, list_checks, run_check
+from pypods.conformance.subject import Subject
+
+#: Each for a capability that is not claimed: query, execute, atomic, and modes but append.
+NOT_OFFERED = {"query", "refused_rows", "failure", "replace", "upsert", "delete_insert", "bad_rows"}
+#: The mock cluster lets everybody in; and keeps 5 MiB of a partition, where 40 are written. The
+#: others are about what all such connectors share; Redis is checked for it.
+NOT_CHECKED, LEFT_OUT = {"wrong_password"}, {"large_rows", "checksum", "names", "wide"}
+#: What writing is about; the others only need rows.
+IN_TRANSACTIONS = {"batches", "append", "state", "write_all", "kill", "overtaken", "parts"}
+
+
+def topic_of(name: str) -> str:
+    """Return a name that a topic can have."""
+    return re.sub("[^A-Za-z0-9]", lambda found: f"_{ord(found[0]):x}", name)
+
+
+@pytest.mark.parametrize("name", [name for name in list_checks() if name not in LEFT_OUT])
+def test_it_passes(load_connector, kafka, prefix, name):
+    # A producer of transactions takes half a second to begin with.
+    place = {**kafka.place, "metadata": False, "transactions": name in IN_TRANSACTIONS}
+    scratch = Scratch(
+        connection=place,
+        stream=lambda name: [f"{prefix[-12:]}-{topic_of(name)}"],
+        unreachable={**place, "servers": "127.0.0.1:1", "timeout": 1},
+    )
+    outcome = run_check(Subject(load_connector("kafka"), scratch), name)
+    expected = "passed"
+    if name in NOT_OFFERED | NOT_CHECKED:
+        expected = "not offered" if name in NOT_OFFERED else "not checked"
+    assert outcome.status == expected, outcome.detail
