@@ -187,7 +187,7 @@ def list_connectors(settings: Settings) -> None:
                     folder.name,
                     str(about["title"] or ""),
                     environment(folder),
-                    NOT_VERIFIED if about["verified"] is False else "",
+                    remark_on(about["verified"]),
                 )
                 for folder, about in found
             ],
@@ -219,8 +219,16 @@ def read_about(folder: PodFolder) -> dict[str, Any] | None:
         for name, value in constants_in(tree):
             if name in about and about[name] is None:
                 about[name] = value
-    about["verified"] = about["verified"] is not False  # Few say that they are.
+    if about["verified"] is None:  # Few say that they are.
+        about["verified"] = True
     return about
+
+
+def remark_on(verified: Any) -> str:
+    """Return what a person is told of a connector that is not simply verified: its own words."""
+    if isinstance(verified, str):
+        return verified
+    return NOT_VERIFIED if verified is False else ""
 
 
 def constants_in(tree: ast.AST) -> list[tuple[str, Any]]:
@@ -252,7 +260,8 @@ def show_connector(settings: Settings, name: str) -> None:
     if settings.json:
         print(json.dumps(about, default=str))
         return
-    remark = f" ({NOT_VERIFIED})" if about.get("verified") is False else ""
+    remark = remark_on(about.get("verified"))
+    remark = remark and f" ({remark})"
     print(f"{name}: {about.get('title', '')}, {about.get('driver', '')}{remark}")
     abilities = about.get("capabilities") or {}
     modes = abilities.get("write") or []

@@ -68,8 +68,9 @@ class Database(ABC):
     title = ""
     settings: Any = None
     capabilities: dict[str, Any] = CAPABILITIES
-    #: Whether it was tried with a real server; False is shown wherever connectors are listed.
-    verified: bool = True
+    #: Whether it was tried with a real server; False, or words of how far it was, are shown
+    #: wherever connectors are listed.
+    verified: bool | str = True
     #: How the driver wants values marked (see ``Statement.render``).
     style = "qmark"
     mark = '"'
