@@ -17,7 +17,7 @@ from pypods.pods import codec
 from pypods.pods.codec import HostClasses, HostCodec, encode_document, is_plain
 from pypods.wire.documents import encode_document as encode_in_standard_library
 from pypods.wire.rows import MINIMUM_ROWS
-from pypods.wire.values import Record
+from pypods.wire.stand_ins import Record
 
 PLAIN_VALUES = [
     None,

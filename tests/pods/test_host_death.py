@@ -389,8 +389,8 @@ def test_children_that_left_the_group_end_with_the_pod(
     }
     host = start_host(
         f"""
-import pypods.pods.session
-pypods.pods.session.INTERRUPT_GRACE_SECONDS = 0.2
+import pypods.pods.session_end
+pypods.pods.session_end.INTERRUPT_GRACE_SECONDS = 0.2
 pod = loader.load_pod()
 pod.escaped({how!r})
 say("escaped")

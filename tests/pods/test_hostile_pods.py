@@ -287,7 +287,7 @@ def test_silence_is_timed_out_and_an_end_is_told(fake: LoadFake, steps: list[Any
 def test_a_pod_that_hangs_up_but_goes_on_is_stopped(
     fake: LoadFake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pypods.pods.session.INTERRUPT_GRACE_SECONDS", 0.2)
+    monkeypatch.setattr("pypods.pods.session_end.INTERRUPT_GRACE_SECONDS", 0.2)
     assert "killed by SIGKILL" in str(fail_to_load(fake(HELLO, "close", SILENCE)))
     error = fail_to_call(fake(HELLO, READY, READ, "close", SILENCE))
     assert isinstance(error, PodDiedError)

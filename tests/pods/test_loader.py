@@ -403,7 +403,7 @@ def test_unloading_lets_a_running_call_of_another_thread_finish(bare_loader: Loa
 def test_unloading_ends_a_call_that_takes_longer_than_the_grace(
     bare_loader: LoadPod, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pypods.pods.session.SHUTDOWN_GRACE_SECONDS", 0.2)
+    monkeypatch.setattr("pypods.pods.session_end.SHUTDOWN_GRACE_SECONDS", 0.2)
     loader = bare_loader("import time\ndef slow(): time.sleep(60)")
     pod = loader.load_pod()
     errors: list[BaseException] = []
@@ -427,8 +427,8 @@ def test_unloading_ends_a_call_that_takes_longer_than_the_grace(
 def test_a_pod_that_ignores_every_request_to_end_is_killed(
     bare_loader: LoadPod, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pypods.pods.session.SHUTDOWN_GRACE_SECONDS", 0.2)
-    monkeypatch.setattr("pypods.pods.session.TERMINATE_GRACE_SECONDS", 0.2)
+    monkeypatch.setattr("pypods.pods.session_end.SHUTDOWN_GRACE_SECONDS", 0.2)
+    monkeypatch.setattr("pypods.pods.session_end.TERMINATE_GRACE_SECONDS", 0.2)
     loader = bare_loader(
         """
         import atexit, signal, threading, time

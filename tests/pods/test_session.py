@@ -14,8 +14,7 @@ from typing import Any
 import pytest
 
 from pypods.errors import PodDiedError, PodStartError, PodTimeoutError
-from pypods.pods import session as session_module
-from pypods.pods import startup
+from pypods.pods import session_end, startup
 from pypods.pods.codec import HostClasses
 from pypods.pods.pipes import DeadlineError
 from pypods.pods.session import Session
@@ -180,7 +179,7 @@ def test_a_thread_that_is_stuck_keeps_its_descriptors(
     loader: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Closed under it, they would be somebody else's by the time it goes on."""
-    monkeypatch.setattr(session_module, "LEAVE_GRACE_SECONDS", 0.05)
+    monkeypatch.setattr(session_end, "LEAVE_GRACE_SECONDS", 0.05)
     session = loader.session()
     entered, leave = threading.Event(), threading.Event()
 

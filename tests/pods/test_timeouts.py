@@ -110,7 +110,7 @@ def only_frames(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def grace(monkeypatch: pytest.MonkeyPatch) -> float:
     """Shorten the grace of an interrupted call."""
-    monkeypatch.setattr("pypods.pods.session.INTERRUPT_GRACE_SECONDS", 0.5)
+    monkeypatch.setattr("pypods.pods.session_end.INTERRUPT_GRACE_SECONDS", 0.5)
     return 0.5
 
 

@@ -20,10 +20,7 @@ from pypods.errors import ValueTransferError
 from pypods.pods.codec import HostCodec, encode_document
 from pypods.wire.documents import decode_document
 from pypods.wire.documents import encode_document as encode_in_standard_library
-from pypods.wire.values import (
-    EnumMember,
-    Record,
-)
+from pypods.wire.stand_ins import EnumMember, Record
 
 Pair = namedtuple("Pair", ["left", "right"])
 Renamed = namedtuple("Renamed", ["class", "ok"], rename=True)

@@ -26,14 +26,8 @@ from pypods.wire.context import SHARED_MINIMUM_BYTES
 from pypods.wire.documents import decode_document, encode_document
 from pypods.wire.envelopes import call_head, numbered_frame
 from pypods.wire.messages import Message, message_from_document, message_to_document
-from pypods.wire.values import (
-    ARRAY_KINDS,
-    BYTES_KINDS,
-    DOCUMENT_KINDS,
-    NO_CLASSES,
-    EnumMember,
-    Record,
-)
+from pypods.wire.stand_ins import EnumMember, Record
+from pypods.wire.values import ARRAY_KINDS, BYTES_KINDS, DOCUMENT_KINDS, NO_CLASSES
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "protocol.md"
 TEXT = PAGE.read_text(encoding="utf-8")
@@ -145,12 +139,12 @@ def test_every_type_of_pandas_is_shown():
 
 
 def test_the_limits_are_those_of_the_code():
-    from pypods.wire import documents, failures, frames, rows, values
+    from pypods.wire import documents, failures, frames, rebuilding, rows
     from pypods.wire.arrow import schemas
 
     assert f"{documents.MAX_DEPTH} levels of containers" in TEXT
     assert f"{frames.DEFAULT_MAX_FRAME_BYTES // 2**20} MiB unless" in TEXT
-    assert f"namedtuple | {values.MAX_NAMEDTUPLE_FIELDS} |" in TEXT
+    assert f"namedtuple | {rebuilding.MAX_NAMEDTUPLE_FIELDS} |" in TEXT
     assert f"{schemas.MAX_FIELDS:,}, nested {schemas.MAX_DEPTH} deep" in TEXT
     assert f"{rows.MAX_EXPANSION} times the bytes" in TEXT
     assert f"list of {rows.MINIMUM_ROWS} items or more" in TEXT

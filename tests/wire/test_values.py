@@ -17,18 +17,9 @@ from pypods.errors import ProtocolError, ValueTransferError
 from pypods.pods.codec import HostClasses, HostCodec, encode_document
 from pypods.wire.documents import decode_document
 from pypods.wire.documents import encode_document as encode_in_standard_library
-from pypods.wire.values import (
-    ARRAY_KINDS,
-    BYTES_KINDS,
-    DOCUMENT_KINDS,
-    BsonValue,
-    Classes,
-    EnumMember,
-    Record,
-    rebuild,
-    reduce,
-    shown,
-)
+from pypods.wire.rebuilding import rebuild
+from pypods.wire.stand_ins import BsonValue, EnumMember, Record
+from pypods.wire.values import ARRAY_KINDS, BYTES_KINDS, DOCUMENT_KINDS, Classes, reduce, shown
 
 Pair = namedtuple("Pair", ["left", "right"])
 PARIS = ZoneInfo("Europe/Paris")
@@ -422,7 +413,7 @@ def test_values_that_differ_over_there_and_are_equal_here_are_refused(kind):
 
 
 def test_namedtuple_classes_are_remembered_within_limits():
-    from pypods.wire import values
+    from pypods.wire import rebuilding
 
     first = rebuild(ord("n"), {"name": "First", "fields": ["a"], "values": [1]})
     again = rebuild(ord("n"), {"name": "First", "fields": ["a"], "values": [2]})
@@ -430,8 +421,8 @@ def test_namedtuple_classes_are_remembered_within_limits():
     for number in range(20):
         fields = [f"f{number}_{index}" for index in range(4000)]
         rebuild(ord("n"), {"name": "Many", "fields": fields, "values": fields})
-    remembered = sum(map(len, values._namedtuple_classes))
-    assert remembered <= values.MAX_REMEMBERED_FIELDS
+    remembered = sum(map(len, rebuilding._namedtuple_classes))
+    assert remembered <= rebuilding.MAX_REMEMBERED_FIELDS
 
 
 @pytest.mark.parametrize("name", BSON_VALUES)

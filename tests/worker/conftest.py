@@ -11,6 +11,7 @@ import pytest
 
 from pypods.pods.session import Session
 from pypods.pods.startup import start_session
+from pypods.wire.context import current as encode_context
 from pypods.wire.envelopes import call_head
 from pypods.wire.values import NO_CLASSES
 
@@ -34,6 +35,16 @@ class Worker:
             self.call("add", 1)
             time.sleep(0.005)
         return found
+
+
+@pytest.fixture(autouse=True)
+def no_exporters_left() -> Iterator[None]:
+    """Leave none of the exporters that a server in this process sets for its thread.
+
+    Else what later tests pass to their pods would be handed on to that server's objects.
+    """
+    yield
+    encode_context.export = encode_context.refer = None
 
 
 @pytest.fixture(scope="session")

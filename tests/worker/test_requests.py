@@ -13,7 +13,7 @@ from pypods.wire.envelopes import call_frame, call_head, numbered_frame, within_
 from pypods.wire.memory import MemoryChannel, memory_channels
 from pypods.worker.concurrency import Concurrency
 from pypods.worker.pod_module import PodClasses
-from pypods.worker.serve import Server
+from pypods.worker.server import Server
 
 
 def request(number, kind, **fields):

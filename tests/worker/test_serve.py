@@ -19,10 +19,12 @@ from pypods.wire.envelopes import call_frame, call_head, numbered_frame
 from pypods.wire.frames import FrameReader
 from pypods.wire.memory import MemoryChannel, memory_channels
 from pypods.wire.messages import Failure, Hello, Ready, message_from_document
-from pypods.worker import serve
+from pypods.worker import serve, server
 from pypods.worker.concurrency import Concurrency
 from pypods.worker.pod_module import PodClasses
-from pypods.worker.serve import CallInterrupted, Server, hello_document, serve_pod
+from pypods.worker.questions import CallInterrupted
+from pypods.worker.serve import hello_document, serve_pod
+from pypods.worker.server import Server
 
 
 def add(a, b=2):
@@ -91,7 +93,7 @@ def test_a_call_without_arguments_is_remembered_by_its_bytes():
 
 
 def test_only_so_many_calls_are_remembered(monkeypatch):
-    monkeypatch.setattr(serve, "MAX_REMEMBERED_CALLS", 1)
+    monkeypatch.setattr(server, "MAX_REMEMBERED_CALLS", 1)
     host = Host(one=lambda: 1, two=lambda: 2, **{"n" * 2000: lambda: 3})
     host.ask(call(1, "n" * 2000), call(2, "n" * 2000))
     assert host.ask(call(3, "one"), call(4, "two")) == [result(3, 1), result(4, 2)]

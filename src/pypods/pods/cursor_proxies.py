@@ -5,8 +5,9 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from pypods.pods.cursors import END, MAX_PREFETCH_ROWS, NEXT, CursorRows
+from pypods.pods.cursors import MAX_PREFETCH_ROWS, CursorRows
 from pypods.pods.proxies import SPECIAL, PodMethod
+from pypods.pods.rows_ahead import END, NEXT
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -1,6 +1,6 @@
 """Values of the BSON types that Python lacks, as pymongo's classes have them; needs no pymongo.
 
-Where ``bson`` is not loaded such a value is a :class:`~pypods.wire.values.BsonValue`, which is
+Where ``bson`` is not loaded such a value is a :class:`~pypods.wire.stand_ins.BsonValue`, which is
 passed on as it came.
 """
 
@@ -10,7 +10,7 @@ import sys
 from struct import Struct
 
 from pypods.errors import ProtocolError, ValueTransferError
-from pypods.wire.values import BsonValue
+from pypods.wire.stand_ins import BsonValue
 
 TYPE_CHECKING = False  # As typing has it, without importing typing into every worker.
 if TYPE_CHECKING:

@@ -23,7 +23,7 @@ from pypods.wire.installed import find_library
 from pypods.wire.pandas_arrow import array_of, texts_in_pyarrow
 from pypods.wire.pandas_contents import ARRAYS, MISSING, UNITS, check_blocks, check_content
 from pypods.wire.pandas_stand_ins import PandasValue
-from pypods.wire.values import rebuild_zone
+from pypods.wire.rebuilding import rebuild_zone
 
 TYPE_CHECKING = False  # As typing has it, without importing typing into every worker.
 if TYPE_CHECKING:

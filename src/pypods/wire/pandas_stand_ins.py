@@ -21,7 +21,7 @@ from pypods.wire.pandas_contents import (
     check_blocks,
     check_content,
 )
-from pypods.wire.values import rebuild_zone
+from pypods.wire.rebuilding import rebuild_zone
 
 TYPE_CHECKING = False  # As typing has it, without importing typing into every worker.
 if TYPE_CHECKING:

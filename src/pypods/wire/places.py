@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from pypods.errors import ValueTransferError
-from pypods.wire.values import Record, shown
+from pypods.wire.stand_ins import Record
+from pypods.wire.values import shown
 
 TYPE_CHECKING = False  # As typing has it, without importing typing into every worker.
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from queue import SimpleQueue
 from threading import Event, Lock, Thread, get_ident, main_thread
 
 from pypods.wire.envelopes import answered_question, frame_id, has_kind, parent_call
-from pypods.worker.serve import CallInterrupted
+from pypods.worker.questions import CallInterrupted
 
 TYPE_CHECKING = False  # As typing has it.
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from typing import Any, Callable
 
     from pypods.wire.channel import Channel
-    from pypods.worker.serve import Server
+    from pypods.worker.server import Server
 
 __all__ = ["Concurrency"]
 

@@ -21,8 +21,18 @@ from pypods.wire.envelopes import (
     START,
 )
 from pypods.wire.failures import describe_failure
-from pypods.wire.weights import MAX_BATCH_BYTES, weight_of
-from pypods.worker.cursor_classes import WAYS, kind_of
+from pypods.wire.weights import MAX_BATCH_BYTES
+from pypods.worker.driver_cursors import (
+    FETCHONE,
+    attributes_of,
+    can_go_back,
+    has_description,
+    is_over,
+    may_read_ahead,
+    named_attributes,
+    taker,
+    weight_of_row,
+)
 
 TYPE_CHECKING = False  # As typing has it, without importing typing into every worker.
 if TYPE_CHECKING:
@@ -32,13 +42,6 @@ __all__ = ["Cursors"]
 
 #: A further row is read only while this has not passed since the first was asked for.
 BATCH_SECONDS = 0.005
-#: DB-API's errors for a cursor or connection that is not used as it may be.
-_MISUSE = frozenset({"InterfaceError", "ProgrammingError"})
-#: Rows counts from here on are drivers' ways to say that they do not know.
-_MAX_ROWCOUNT = 2**63 - 1
-FETCHONE, NEXT = 0, -1
-#: Attributes that may come along, by the bits that ask for them.
-KEPT = ("description", "rowcount", "lastrowid")
 
 
 class _Stop:
@@ -125,7 +128,7 @@ class Cursors:
         Raises what the driver raises for the row that was asked for.
         """
         way, generation, received, ahead, go_back, check, bits = FETCH.unpack(packed)
-        wanted = _named(bits)
+        wanted = named_attributes(bits)
         reading = self._reading(number, generation, received)
         if go_back >= 0:
             self.put_back(number, generation, received, go_back)
@@ -148,9 +151,9 @@ class Cursors:
         items = reading.items
         if items and not check:
             return self._batch(reading, cursor, wanted)
-        take = _taker(cursor, reading, way)
+        take = taker(cursor, reading.iterators, way)
         began = monotonic()
-        if ahead and not _may_read_ahead(cursor, reading):
+        if ahead and not may_read_ahead(cursor, reading.goes_back):
             ahead = 0
         try:
             row = take()
@@ -162,11 +165,11 @@ class Cursors:
         except StopIteration:
             items.append(_Stop())
         except Exception as exc:
-            if not check or _is_over(cursor, exc, take):
+            if not check or is_over(cursor, exc, take):
                 items.clear()
                 raise
             items.append(_Stop(describe_failure(exc, self._about)))
-        if check and type(items[-1]) is _Stop and not _has_description(cursor):
+        if check and type(items[-1]) is _Stop and not has_description(cursor):
             items.clear()
             return {"gone": True}
         reading.is_quick = monotonic() - began < BATCH_SECONDS
@@ -188,7 +191,7 @@ class Cursors:
         Nor one after which the row number is neither the same nor the next.
         """
         # As the program is to see them: before what it did not ask for.
-        attributes = _attributes(cursor, wanted)
+        attributes = attributes_of(cursor, wanted)
         before = getattr(cursor, "rowcount", None)
         place: Any = getattr(cursor, "rownumber", None)
         at_first = place
@@ -196,8 +199,8 @@ class Cursors:
         step: int | None = None
         has_moved = False
         items = reading.items
-        take = _taker(cursor, reading, way)
-        weight = _weight_of(items[-1]) if items else 0
+        take = taker(cursor, reading.iterators, way)
+        weight = weight_of_row(items[-1]) if items else 0
         most = self.max_bytes
         try:
             while ahead > 0 and weight < most and monotonic() < until:
@@ -208,7 +211,7 @@ class Cursors:
                 items.append(row)
                 reading.read += 1
                 ahead -= 1
-                weight += _weight_of(row)
+                weight += weight_of_row(row)
                 if getattr(cursor, "rowcount", None) != before:
                     has_moved = True
                     break
@@ -251,7 +254,7 @@ class Cursors:
                 if last.error is not None:
                     batch["error"] = last.error
         if wanted:
-            attributes = _attributes(cursor, wanted)
+            attributes = attributes_of(cursor, wanted)
         if attributes:
             batch["attributes"] = attributes
         reading.sent = batch
@@ -262,7 +265,7 @@ class Cursors:
     ) -> dict[str, Any] | ArrayElements:
         """Call what begins another result, and say of it what the host will ask next."""
         generation, taken, ahead, bits = START.unpack(packed)
-        wanted = _named(bits) if bits else []
+        wanted = named_attributes(bits) if bits else []
         reading = self._readings.get(number)
         if reading is None:
             reading = self._readings[number] = _Reading()
@@ -273,12 +276,12 @@ class Cursors:
         reading.generation = generation
         reading.items, reading.sent = [], None
         reading.first = reading.read = 0
-        reading.goes_back = goes_back = _goes_back(cursor)
+        reading.goes_back = goes_back = can_go_back(cursor)
         result = None
         if ahead and (goes_back or reading.is_quick):
             result = self._call_and_fetch(number, reading, wanted, value is cursor)
         if result is None:
-            result = {"attributes": _attributes(cursor, wanted)} if wanted else {}
+            result = {"attributes": attributes_of(cursor, wanted)} if wanted else {}
         if value is cursor:
             result["itself"] = True
         elif value is not None:
@@ -294,10 +297,10 @@ class Cursors:
         # Held here by the caller's own names: the cursor, and once more the value if it is that.
         holders = _count_holders(self._objects, number) - 1 - is_itself
         cursor = self._objects[number]
-        if holders != reading.holders or not _may_read_ahead(cursor, reading):
+        if holders != reading.holders or not may_read_ahead(cursor, reading.goes_back):
             return None
         until = monotonic() + BATCH_SECONDS
-        attributes = _attributes(cursor, wanted) if wanted else None
+        attributes = attributes_of(cursor, wanted) if wanted else None
         place = getattr(cursor, "rownumber", None)
         try:
             row = cursor.fetchone()
@@ -433,87 +436,3 @@ def _compacted(reading: _Reading, batch: dict[str, Any]) -> dict[str, Any] | Arr
         return batch
     reading.sent = compact = ArrayElements(elements)
     return compact
-
-
-# What is asked of a driver's cursor ----------------------------------------------------------
-
-
-def _may_read_ahead(cursor: Any, reading: _Reading) -> bool:
-    """Whether nobody can tell that rows were read, but by when."""
-    kind = kind_of(type(cursor))
-    if not (kind.is_plain or (kind.has_ways and reading.goes_back)):
-        return False
-    own = getattr(cursor, "__dict__", None)
-    if own and not own.keys().isdisjoint(WAYS):
-        return False
-    return _has_description(cursor)
-
-
-def _has_description(cursor: Any) -> bool:
-    return getattr(cursor, "description", None) is not None
-
-
-def _goes_back(cursor: Any) -> bool:
-    """Whether a cursor that was just executed has all its rows, and can be moved among them."""
-    rowcount = getattr(cursor, "rowcount", None)
-    return (
-        type(rowcount) is int
-        and 0 <= rowcount < _MAX_ROWCOUNT
-        and _has_description(cursor)
-        and callable(getattr(cursor, "scroll", None))
-    )
-
-
-def _is_over(cursor: Any, error: Exception, take: Callable[[], Any]) -> bool:
-    """Whether an error says that the result cannot be fetched from at all.
-
-    Then the rows before, which were read ahead, would not have come either.
-    """
-    names = [each.__name__ for each in type(error).__mro__]
-    if not _MISUSE.isdisjoint(names) or not _has_description(cursor):
-        return True
-    try:
-        take()
-    except Exception as exc:  # noqa: BLE001 - the driver's
-        return type(exc) is type(error)
-    return False
-
-
-def _taker(cursor: Any, reading: _Reading, way: int) -> Callable[[], Any]:
-    if way == FETCHONE:
-        take: Callable[[], Any] = cursor.fetchone
-        return take
-    iterator = cursor if way == NEXT else reading.iterators[way]
-    return lambda: next(iterator)
-
-
-def _named(bits: int) -> list[str]:
-    """Return the attributes that the host asks for with a set of bits."""
-    return [name for bit, name in enumerate(KEPT) if bits >> bit & 1] if bits else []
-
-
-def _attributes(cursor: Any, wanted: list[str]) -> dict[str, Any]:
-    found = {}
-    for name in wanted:
-        try:
-            found[name] = getattr(cursor, name)
-        except Exception:  # noqa: BLE001 - whoever asks for it is told then
-            continue
-    return found
-
-
-def _weight_of(row: Any) -> int:
-    """Return about how many bytes a row takes."""
-    cls = type(row)
-    values = row.values() if cls is dict else row
-    if cls is not tuple and cls is not dict and cls is not list:
-        return 64 + weight_of(row)
-    weight = 64
-    for value in values:
-        cls = type(value)
-        weight += 16
-        if cls is str:
-            weight += len(value) * (1 if value.isascii() else 4)
-        elif cls is bytes or cls is memoryview or cls is bytearray:
-            weight += len(value)
-    return weight
