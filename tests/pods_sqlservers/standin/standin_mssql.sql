@@ -51,5 +51,5 @@ create table sys.databases (name text, is_read_committed_snapshot_on int, snapsh
 insert into sys.databases values (current_database(), 0, 0);
 create function public.db_name() returns text language sql as 'select current_database()::text';
 create function public.quotename(text) returns text language sql as 'select quote_ident($1)';
-create function public.serverproperty(text) returns text language sql as $$select '16.0.4165.4'$$;
+create function public.serverproperty(text) returns text language sql as $$select 'stand-in'$$;
 create function public.has_perms_by_name(text, text, text) returns int language sql as 'select 1';
