@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from conformance_results import keep_outcome
 
 from pypods.conformance import Scratch, list_checks, run_check
 from pypods.conformance.subject import Subject
@@ -30,5 +31,6 @@ def test_it_passes(load_connector, mongodb, name):
         secret=SECRET,
     )
     outcome = run_check(Subject(load_connector("mongodb"), scratch), name)
+    keep_outcome(outcome)
     expected = "not offered" if name in NOT_OFFERED else "passed"
     assert outcome.status == expected, outcome.detail

@@ -28,7 +28,8 @@ def check_description(subject: Subject) -> None:
         demand(bool(setting["doc"]), f"setting {setting['name']!r} has no words")
     said = subject.pod.check(subject.connection)
     demand(bool(said["server"]) and bool(said["driver"]), f"check said {said!r}")
-    if subject.capabilities["write"]:  # Of a file that is not there yet, no version is known.
+    # Of a file that is not there yet, no version is known.
+    if subject.offers("write"):
         subject.fill(
             subject.scratch.new_stream(), _one_row(), mode=subject.capabilities["write"][0]
         )

@@ -13,6 +13,8 @@ from pypods.errors import PodCallError
 __all__ = ["Subject", "expect_error"]
 
 SHOWN_ROWS = 3
+#: Stands for a stream's own name where only what is before it is looked at.
+_ANY = "any_name"
 
 
 class Subject:
@@ -117,11 +119,12 @@ class Subject:
 
     def names(self) -> set[str]:
         """Return the names of the streams beside the scratch place's own."""
-        above = self.scratch.stream("x")[:-1]
+        *above, name = self.scratch.stream(_ANY)
         names = {each["name"] for each in self.pod.streams(self.connection)}
+        # Others may work under other prefixes, or in other schemas, of the same server meanwhile.
         if not above:
-            return names
-        # Others may work in other schemas of the same server meanwhile.
+            prefix = name.partition(_ANY)[0]
+            return {name for name in names if name.startswith(prefix)}
         parents = {name: split_stream(name)[:-1] for name in names}
         return {name for name in names if parents[name][-len(above) :] in ([], above)}
 
