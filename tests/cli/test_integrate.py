@@ -238,6 +238,15 @@ def test_connectors(run, folder, nothing_shipped):
     assert run("connectors", "show", "fakelite", "--json").json["name"] == "fakelite"
 
 
+def test_a_connector_that_no_real_server_has_seen_says_so(run, folder, nothing_shipped):
+    remark = "not verified against a real server"
+    assert f"({remark})" in run("connectors", "show", "fakerows").out.splitlines()[0]
+    assert remark not in run("connectors", "show", "fakelite").out
+    assert run("connectors", "show", "fakerows", "--json").json["verified"] is False
+    listed = {each["name"]: each["verified"] for each in run("connectors", "list", "--json").json}
+    assert listed == {"fakelite": True, "fakerows": False}
+
+
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [

@@ -26,7 +26,10 @@ INJECTIONS = [
 
 @check("keeps odd names of columns and tables", "write", "read")
 def check_names(subject: Subject) -> None:
-    """Spaces, quotes, dots, reserved words and other alphabets are names like any other."""
+    """Spaces, quotes, dots, reserved words and other alphabets are names like any other.
+
+    A system that has some characters in no name at all says which, and refuses those.
+    """
     import pyarrow as pa  # type: ignore[import-untyped,unused-ignore]
 
     refused = subject.capabilities.get("refused_in_names") or []
@@ -47,20 +50,26 @@ def check_names(subject: Subject) -> None:
         if subject.offers("order"):
             found = subject.rows(stream, columns=[name], order_by=[name], after=[number - 1])
             demand(found == [(number,)], f"after, by {name!r}, found {found}")
-    for name in ODD_NAMES:
+    for name in names:
         odd = subject.scratch.new_stream(name)
         subject.fill(odd, numbered(3), mode=subject.capabilities["write"][0])
         demand(len(subject.rows(odd)) == 3, f"a stream {name!r} has other rows")
     # All of it in one, in every mode.
-    odd = subject.scratch.new_stream("q'u\"o.t;e %s ?")
-    value = "v.a?l $1"
-    for each in refused:
-        value = value.replace(each, "")
-    both = pa.table({"k'e\"y%s": [1, 2], value: [3, 4]})
+    odd = subject.scratch.new_stream(allowed(subject, "q'u\"o.t;e %s ?"))
+    key, value = allowed(subject, "k'e\"y%s"), allowed(subject, "v.a?l $1")
+    both = pa.table({key: [1, 2], value: [3, 4]})
     for mode in subject.capabilities["write"]:
-        subject.fill(odd, both, mode=mode, key=["k'e\"y%s"])
-        more = pa.table({"k'e\"y%s": [2], value: [5], f"a'd\"d {mode}": [6]})
-        subject.fill(odd, more, mode=mode, key=["k'e\"y%s"])
+        subject.fill(odd, both, mode=mode, key=[key])
+        added = allowed(subject, f"a'd\"d {mode}")
+        more = pa.table({key: [2], value: [5], added: [6]})
+        subject.fill(odd, more, mode=mode, key=[key])
+
+
+def allowed(subject: Subject, name: str) -> str:
+    """Return a name without what the system has in none."""
+    for each in subject.capabilities.get("refused_in_names") or []:
+        name = name.replace(each, "")
+    return name
 
 
 @check("executes nothing that stands in a name or a value", "write", "read")
@@ -114,10 +123,7 @@ def _write_with(subject: Subject, text: str) -> None:
     import pyarrow as pa  # type: ignore[import-untyped,unused-ignore]
 
     other = subject.scratch.new_stream("written with odd texts")
-    name = text[:40]
-    for each in subject.capabilities.get("refused_in_names") or []:
-        name = name.replace(each, "")
-    table = pa.table({"text": [text], name: [text]})
+    table = pa.table({"text": [text], allowed(subject, text[:40]): [text]})
     mode = subject.capabilities["write"][0]
     if subject.is_there(other):
         mode = "replace" if subject.offers("write:replace") else mode

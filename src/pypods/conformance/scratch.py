@@ -19,6 +19,7 @@ class Scratch:
     ``stream`` gives the stream of a new table's name, as a list of parts; ``unreachable`` and
     ``wrong_password`` are connections that fail so (None: the system has no such thing, or the
     server at hand lets everybody in), ``secret`` the text in the latter that no message may show.
+    ``whole_number`` is what the system calls a column of whole numbers.
     ``declare`` is called with a stream, its columns and its key before it is written: for systems
     that keep no types, whose connection says them.
     ``mark`` is what SQL has on both sides of a name.
@@ -29,6 +30,7 @@ class Scratch:
     unreachable: dict[str, Any] | None = None
     wrong_password: dict[str, Any] | None = None
     secret: str = ""
+    whole_number: str = "bigint"
     declare: Callable[[list[str], Any, Any], None] | None = None
     mark: str = '"'
     numbers: Any = field(default_factory=lambda: itertools.count(1))

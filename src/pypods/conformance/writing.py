@@ -207,8 +207,9 @@ def check_refused_rows(subject: Subject) -> None:
     import pyarrow as pa  # type: ignore[import-untyped,unused-ignore]
 
     stream = subject.scratch.new_stream()
-    quoted = subject.scratch.in_sql(stream)
-    sql = f"create table {quoted} (id bigint not null, n bigint not null)"
+    quoted, number = subject.scratch.in_sql(stream), subject.scratch.whole_number
+    columns = (f"{subject.scratch.in_sql([name])} {number} not null" for name in ("id", "n"))
+    sql = f"create table {quoted} ({', '.join(columns)})"
     subject.pod.execute(subject.connection, sql)
     numbers = [None if n in (7, 8, 90) else n for n in range(100)]
     table = table_of(id=pa.array(range(100), pa.int64()), n=pa.array(numbers, pa.int64()))

@@ -21,6 +21,7 @@ __all__ = [
     "misfit",
     "refuse_finer",
     "refuse_infinite",
+    "refuse_where",
     "take_columns",
 ]
 
@@ -230,14 +231,18 @@ def refuse_finer(array: Any, field: Any, unit: int) -> None:
         return
     numbers = array.view(pa.int64())
     rounded = pc.multiply(pc.divide(numbers, unit), unit)
-    at = pc.index(pc.equal(numbers, rounded), False).as_py()
+    why = f"the column keeps multiples of {unit} microseconds"
+    refuse_where(pc.not_equal(numbers, rounded), array, field, why)
+
+
+def refuse_where(mask: Any, array: Any, field: Any, why: str, *, first_row: int = 0) -> None:
+    """Raise DataError for the first value of an array of which the mask is true."""
+    import pyarrow.compute as pc  # type: ignore[import-untyped,unused-ignore]
+
+    at = pc.index(mask, True).as_py()
     if at >= 0:
-        error = misfit(array, at, field, 0)
-        raise DataError(
-            f"{error}: the column keeps multiples of {unit} microseconds",
-            position=at,
-            column=field.name,
-        )
+        error = misfit(array, at, field, first_row)
+        raise DataError(f"{error}: {why}", position=error.position, column=field.name)
 
 
 def refuse_infinite(array: Any, field: Any, first_row: int, *, epoch_days: int = 0) -> None:

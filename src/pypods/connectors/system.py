@@ -48,7 +48,7 @@ class System(ABC):
     settings: Settings
     capabilities: dict[str, Any] = CAPABILITIES
     #: Whether the connector was tried with the system itself.
-    verified: Any = True
+    verified: bool | str = True
 
     @abstractmethod
     def driver(self) -> str:

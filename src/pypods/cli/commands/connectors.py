@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 #: What a pod has to offer to be a connector.
 MARK = "describe_connector"
 SHOWN = ("title", "verified")
+NOT_VERIFIED = "not verified against a real server"
 
 
 class Action(StrEnum):
@@ -186,7 +187,7 @@ def list_connectors(settings: Settings) -> None:
                     folder.name,
                     str(about["title"] or ""),
                     environment(folder),
-                    about["verified"] if isinstance(about["verified"], str) else "",
+                    remark_on(about["verified"]),
                 )
                 for folder, about in found
             ],
@@ -218,7 +219,16 @@ def read_about(folder: PodFolder) -> dict[str, Any] | None:
         for name, value in constants_in(tree):
             if name in about and about[name] is None:
                 about[name] = value
+    if about["verified"] is None:  # Few say that they are.
+        about["verified"] = True
     return about
+
+
+def remark_on(verified: Any) -> str:
+    """Return what a person is told of a connector that is not simply verified: its own words."""
+    if isinstance(verified, str):
+        return verified
+    return NOT_VERIFIED if verified is False else ""
 
 
 def constants_in(tree: ast.AST) -> list[tuple[str, Any]]:
@@ -250,8 +260,8 @@ def show_connector(settings: Settings, name: str) -> None:
     if settings.json:
         print(json.dumps(about, default=str))
         return
-    verified = about.get("verified")
-    remark = f" ({verified})" if isinstance(verified, str) else ""
+    remark = remark_on(about.get("verified"))
+    remark = remark and f" ({remark})"
     print(f"{name}: {about.get('title', '')}, {about.get('driver', '')}{remark}")
     abilities = about.get("capabilities") or {}
     modes = abilities.get("write") or []

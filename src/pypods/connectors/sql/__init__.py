@@ -6,6 +6,7 @@ __all__ = [
     "session",
     "statement",
     "select",
+    "key_ranges",
     "staging",
     "part_writer",
     "one_ahead",

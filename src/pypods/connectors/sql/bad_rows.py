@@ -12,7 +12,6 @@ if TYPE_CHECKING:
 __all__ = ["DeadLetters", "insert_good_rows"]
 
 SAVEPOINT = "pypods_rows"
-_TYPES = {"position": "bigint"}
 
 
 def insert_good_rows(
@@ -59,15 +58,12 @@ class DeadLetters:
     def create(self) -> None:
         """Make it, in the transaction under way where that can be."""
         database = self.database
+        key, number, text = database.key_text_type, database.number_type, database.text_type
+        types = {"run": key, "part": key, "position": number}
         columns = ", ".join(
-            f"{database.quote(name)} {_TYPES.get(name, database.text_type)} not null"
-            for name in COLUMNS
+            f"{database.quote(name)} {types.get(name, text)} not null" for name in COLUMNS
         )
-        database.create_beside(
-            self.session,
-            f"create table if not exists {database.table(self.parts)} ({columns})"
-            + database.table_options(self.session),
-        )
+        database.create_if_missing(self.session, self.parts, columns, beside=True)
 
     def add(self, run: str, part: str, first: int, rows: list[BadRow]) -> None:
         """Put rows aside; ``first`` is the place of their batch's first row in the part."""
@@ -80,5 +76,5 @@ class DeadLetters:
         from pypods.connectors.sql.statement import Statement, Value
 
         if self.database.describe(self.session, self.parts) is not None:
-            table = self.database.table(self.parts)
-            self.session.run(Statement(f"delete from {table} where run = ", Value(run)))
+            table, column = self.database.table(self.parts), self.database.quote("run")
+            self.session.run(Statement(f"delete from {table} where {column} = ", Value(run)))

@@ -68,18 +68,26 @@ class Database(ABC):
     title = ""
     settings: Any = None
     capabilities: dict[str, Any] = CAPABILITIES
-    verified: Any = True
+    #: Whether it was tried with a real server; False, or words of how far it was, are shown
+    #: wherever connectors are listed.
+    verified: bool | str = True
     #: How the driver wants values marked (see ``Statement.render``).
     style = "qmark"
     mark = '"'
-    #: A text type, and one that may be part of a primary key, of our own tables.
+    #: Types of the columns of our own tables; the last one is a text that may be part of a key.
     text_type = "text"
+    number_type = "bigint"
     key_text_type = "text"
     #: Whether "A" and "a" are one column.
     folds_case = False
-    #: What a SELECT ends with that keeps others from changing its rows, or from reading them so.
-    lock_for_update = ""
+    #: What keeps others from changing the rows of a SELECT, but not from reading them so: behind
+    #: the table's name, or at the end. Where there is no such thing, ``lock_for_update`` ends one
+    #: that nobody else can read so.
+    hint_for_share = ""
     lock_for_share = ""
+    lock_for_update = ""
+    #: Whether a transaction that is rolled back undoes what it did to tables as well.
+    ddl_in_transactions = True
     can_savepoint = True
     max_name_characters = 63
 
@@ -122,6 +130,11 @@ class Database(ABC):
     def table(self, parts: Any) -> str:
         """Return a table's name as it stands in SQL."""
         return ".".join(self.quote(part) for part in parts)
+
+    def query_relation(self, query: str) -> Statement:
+        """Return a query as it stands behind FROM."""
+        # A line end, for a query whose last line is a comment.
+        return Statement("(", query, "\n) as ", self.quote("pypods_query"))
 
     # --- what there is -------------------------------------------------------------------------
 
@@ -178,6 +191,10 @@ class Database(ABC):
 
     def select_item(self, field: Any) -> str:
         """Return what stands for a column in a list of columns."""
+        return self.quote(field.name)
+
+    def operand(self, field: Any) -> str:
+        """Return what stands for a column in a condition."""
         return self.quote(field.name)
 
     def ascending(self, field: Any) -> str:
@@ -248,6 +265,17 @@ class Database(ABC):
         """Make one of our own tables, if it is not there, without ending a transaction."""
         session.run(text)
 
+    def create_if_missing(
+        self, session: Session, parts: Any, columns: str, *, beside: bool = False
+    ) -> None:
+        """Make one of our own tables, unless it is there; beside a transaction that goes on."""
+        text = f"create table if not exists {self.table(parts)} ({columns})"
+        text += self.table_options(session)
+        if beside:
+            self.create_beside(session, text)
+        else:
+            session.run(text)
+
     def create_staging(
         self, session: Session, staging: Any, target: Any, plan: Any, *, mode: str, key: Any
     ) -> None:
@@ -257,6 +285,10 @@ class Database(ABC):
     def drop_table(self, session: Session, parts: Any) -> None:
         """Remove a table, if it is there."""
         session.run(f"drop table if exists {self.table(parts)}")
+
+    def drop_staging(self, session: Session, parts: Any) -> None:
+        """Remove a staging table at the end of a transaction, if it is there."""
+        self.drop_table(session, parts)
 
     def rename_table(self, session: Session, parts: Any, name: str) -> None:
         """Give a table another name, in the same schema."""

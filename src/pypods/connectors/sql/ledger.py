@@ -6,7 +6,7 @@ import json
 
 from pypods.connectors.errors import ConflictError
 from pypods.connectors.json_values import dump_schema, dump_values, load_schema, load_values
-from pypods.connectors.sql.statement import Statement, Value
+from pypods.connectors.sql.statement import Statement, Value, join
 
 TYPE_CHECKING = False  # As typing has it, without importing typing into every worker.
 if TYPE_CHECKING:
@@ -17,6 +17,8 @@ __all__ = ["CHECKPOINTS", "RUNS", "Ledger", "Run"]
 RUNS = "_pypods_runs"
 CHECKPOINTS = "_pypods_checkpoints"
 STAGING = "staging"
+#: The staging table is about to become the target, where no transaction can undo that.
+RENAMING = "renaming"
 #: Where moving rows is no single transaction: it was begun; it is done, and our tables are there.
 MOVING = "moving"
 MOVED = "moved"
@@ -57,6 +59,7 @@ class Run:
         self.run: str = row["run"]
         self.finished = row["state"] in (MOVED, FINISHED)
         self.is_moving = row["state"] == MOVING
+        self.renaming = row["state"] == RENAMING
         self.mode: str = row["mode"]
         self.key: list[str] = json.loads(row["key_columns"])
         self.drift: str = row["drift"]
@@ -98,34 +101,37 @@ class Ledger:
                 (self.runs, _RUN_COLUMNS, ("stream", "run")),
                 (self.checkpoints, _CHECKPOINT_COLUMNS, ("stream", "run", "part")),
             ):
-                self.session.run(self._create_text(parts, columns, key))
+                self.database.create_if_missing(
+                    self.session, parts, self._columns_text(columns, key)
+                )
             self.session.commit()
         except Exception:
             self.session.rollback()
             if not self.exists():
                 raise
 
-    def _create_text(self, parts: Any, columns: dict[str, str], key: Any) -> str:
+    def _columns_text(self, columns: dict[str, str], key: Any) -> str:
         database = self.database
         types = {
             _TEXT: database.text_type,
-            _NUMBER: "bigint",
+            _NUMBER: database.number_type,
             _KEY: database.key_text_type + " not null",
         }
         parts_sql = [f"{database.quote(name)} {types[kind]}" for name, kind in columns.items()]
         parts_sql.append(f"primary key ({', '.join(map(database.quote, key))})")
-        made = f"create table if not exists {database.table(parts)} ({', '.join(parts_sql)})"
-        return f"{made}{database.table_options(self.session)}"
+        return ", ".join(parts_sql)
 
     # --- runs ----------------------------------------------------------------------------------
 
-    def find(self, run: str, *, lock: str = "") -> Run | None:
-        """Return a run, if there is one; ``lock`` is what the SELECT ends with."""
+    def find(self, run: str, *, share: bool = False) -> Run | None:
+        """Return a run, if there is one; shared, it stays so until the transaction's end."""
+        database = self.database
         rows = self.session.rows(
             Statement(
-                f"select {self._names(_RUN_COLUMNS)} from {self.database.table(self.runs)}",
+                f"select {self._names(_RUN_COLUMNS)} from {database.table(self.runs)}",
+                database.hint_for_share if share else "",
                 self._of(run),
-                lock,
+                database.lock_for_share if share else "",
             )
         )
         return Run(rows[0]) if rows else None
@@ -149,13 +155,20 @@ class Ledger:
 
     def next_attempt(self, run: str) -> int:
         """Count one more attempt of a run: from now on an earlier one's writes are refused."""
-        self._update(self.runs, run, Statement("attempt = attempt + 1"))
+        attempt = self.database.quote("attempt")
+        self._update(self.runs, run, Statement(f"{attempt} = {attempt} + 1"))
+        self._lock_parts(run)
         found = self.find(run)
         return found.attempt if found else 0
 
-    def hold_attempt(self, run: str, attempt: int) -> None:
-        """Keep the run as it is until the end of the transaction. Raises ConflictError."""
-        found = self.find(run, lock=self.database.lock_for_share)
+    def hold_attempt(self, run: str, attempt: int, part: str | None = None) -> None:
+        """Keep the run as it is until the end of the transaction. Raises ConflictError.
+
+        ``part`` is the one that is written, once it is noted.
+        """
+        if part is not None:
+            self._lock_parts(run, Statement(f" and {self.database.quote('part')} = ", Value(part)))
+        found = self.find(run, share=True)
         if found is None or found.finished or found.is_moving or found.attempt != attempt:
             state = "is gone" if found is None else "is finished" if found.finished else ""
             state = "is being finished" if found is not None and found.is_moving else state
@@ -165,41 +178,64 @@ class Ledger:
                 + "; prepare it again"
             )
 
+    def _lock_parts(self, run: str, condition: Any = "") -> None:
+        """Wait for who writes a part, where that one cannot lock the run: others write as well."""
+        if self.database.lock_for_update and not self.database.lock_for_share:
+            table, part = self.database.table(self.checkpoints), self.database.quote("part")
+            lock = self.database.lock_for_update
+            self.session.rows(
+                Statement(f"select {part} from {table}", self._of(run), condition, lock)
+            )
+
+    def begin_rename(self, run: str, *, rows: int, cursor: Any) -> None:
+        """Note how a run will have ended once its staging table is the target."""
+        self._set(run, RENAMING, rows=rows, cursor=cursor, number=None)
+
     def begin_move(self, run: str, *, rows: int, cursor: Any) -> None:
         """Note that a run is about to be finished, so, and that nobody writes for it any more."""
-        values = _finished(MOVING, rows, cursor)
-        self._update(self.runs, run, values)
+        self._set(run, MOVING, rows=rows, cursor=cursor, number=None)
 
     def set_state(self, run: str, state: str) -> None:
         """Note how far the end of a run has come."""
-        self._update(self.runs, run, Statement("state = ", Value(state)))
+        self._update(self.runs, run, Statement(f"{self.database.quote('state')} = ", Value(state)))
 
     def unsettled(self) -> list[Run]:
         """Return the stream's runs whose end was begun and is not done."""
+        quote = self.database.quote
         rows = self.session.rows(
             Statement(
                 f"select {self._names(_RUN_COLUMNS)} from {self.database.table(self.runs)}",
-                " where stream = ", Value(self.stream),
-                " and state in (", Value(MOVING), ", ", Value(MOVED), ")",
+                f" where {quote('stream')} = ", Value(self.stream),
+                f" and {quote('state')} in (", Value(MOVING), ", ", Value(MOVED), ")",
             )
         )  # fmt: skip
         return [Run(row) for row in rows]
 
     def finish_run(self, run: str, *, rows: int, cursor: Any, state: str = FINISHED) -> None:
         """Note that a run is finished, with its cursor."""
-        table = self.database.table(self.runs)
+        table, quote = self.database.table(self.runs), self.database.quote
         ((number,),) = self.session.rows(
             Statement(
-                f"select coalesce(max(finish_number), 0) + 1 from {table} where stream = ",
+                f"select coalesce(max({quote('finish_number')}), 0) + 1 from {table} "
+                f"where {quote('stream')} = ",
                 Value(self.stream),
             )
         )
-        self._update(
-            self.runs,
-            run,
-            _finished(state, rows, cursor) + Statement(", finish_number = ", Value(int(number))),
-        )
+        self._set(run, state, rows=rows, cursor=cursor, number=int(number))
         self._delete(self.checkpoints, run)
+
+    def _set(self, run: str, state: str, *, rows: int, cursor: Any, number: int | None) -> None:
+        values = {
+            "state": state,
+            "finish_number": number,
+            "rows_written": rows,
+            "cursor_value": None if cursor is None else json.dumps(cursor),
+        }
+        sets = [
+            Statement(f"{self.database.quote(name)} = ", Value(value))
+            for name, value in values.items()
+        ]
+        self._update(self.runs, run, join(", ", sets))
 
     def forget_run(self, run: str) -> None:
         """Remove what is noted of a run."""
@@ -208,13 +244,16 @@ class Ledger:
 
     def last_state(self) -> dict[str, Any]:
         """Return the last finished run, and the cursor of the last one that had one."""
+        quote = self.database.quote
+        number = quote("finish_number")
         rows = self.session.rows(
             Statement(
-                f"select run, cursor_value from {self.database.table(self.runs)}",
-                " where stream = ", Value(self.stream),
-                " and finish_number is not null order by finish_number desc",
+                f"select {self._names(('run', 'cursor_value'))} "
+                f"from {self.database.table(self.runs)} where {quote('stream')} = ",
+                Value(self.stream),
+                f" and {number} is not null order by {number} desc",
             )
-        )  # fmt: skip
+        )
         cursor = next((each for _, each in rows if each is not None), None)
         return {
             "cursor": None if cursor is None else json.loads(cursor),
@@ -230,7 +269,7 @@ class Ledger:
             Statement(
                 f"select {self._names(names)} from {self.database.table(self.checkpoints)}",
                 self._of(run),
-                " order by part",
+                f" order by {self.database.quote('part')}",
             )
         )
         return {
@@ -262,18 +301,18 @@ class Ledger:
         self, run: str, part: str, *, batches: int, rows: int, size: int, bad: int, position: Any
     ) -> None:
         """Note one more batch, the ``batches``-th. Raises ConflictError if it is there."""
-        condition = Statement(" and part = ", Value(part), " and batches = ", Value(batches - 1))
-        changed = self._update(
-            self.checkpoints,
-            run,
-            Statement(
-                "batches = batches + 1, rows_written = rows_written + ", Value(rows),
-                ", bytes_written = bytes_written + ", Value(size),
-                ", bad_rows = bad_rows + ", Value(bad),
-                ", last_position = ", Value(dump_values(position)),
-            ),
-            condition,
+        quote = self.database.quote
+        condition = Statement(
+            f" and {quote('part')} = ", Value(part),
+            f" and {quote('batches')} = ", Value(batches - 1),
         )  # fmt: skip
+        more = {"batches": 1, "rows_written": rows, "bytes_written": size, "bad_rows": bad}
+        sets = [
+            Statement(f"{quote(name)} = {quote(name)} + ", Value(count))
+            for name, count in more.items()
+        ]
+        sets.append(Statement(f"{quote('last_position')} = ", Value(dump_values(position))))
+        changed = self._update(self.checkpoints, run, join(", ", sets), condition)
         if changed == 0:
             raise ConflictError(
                 f"part {part!r} of run {run!r} is written by somebody else as well; prepare the "
@@ -286,7 +325,13 @@ class Ledger:
         return ", ".join(map(self.database.quote, names))
 
     def _of(self, run: str) -> Statement:
-        return Statement(" where stream = ", Value(self.stream), " and run = ", Value(run))
+        quote = self.database.quote
+        return Statement(
+            f" where {quote('stream')} = ",
+            Value(self.stream),
+            f" and {quote('run')} = ",
+            Value(run),
+        )
 
     def _update(self, parts: Any, run: str, sets: Statement, condition: Any = "") -> int:
         changed: int = self.session.run(
@@ -296,10 +341,3 @@ class Ledger:
 
     def _delete(self, parts: Any, run: str) -> None:
         self.session.run(Statement(f"delete from {self.database.table(parts)}", self._of(run)))
-
-
-def _finished(state: str, rows: int, cursor: Any) -> Statement:
-    return Statement(
-        "state = ", Value(state), ", rows_written = ", Value(rows), ", cursor_value = ",
-        Value(None if cursor is None else json.dumps(cursor)),
-    )  # fmt: skip

@@ -58,7 +58,7 @@ class PartWriter:
         if self.max_bad_rows is None:
             batch, _ = split_bad_rows(given, self.schema, self.key, first_row=self._seen, most=None)
         with self.staging.transaction():
-            ledger.hold_attempt(self.run, self.attempt)
+            ledger.hold_attempt(self.run, self.attempt, self.part)
             if self.max_bad_rows is None:
                 self._insert(batch)
             else:

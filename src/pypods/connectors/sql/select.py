@@ -76,8 +76,8 @@ class Selection:
         ]
 
     def _condition(self, name: str, operator: str, value: Any) -> Statement:
-        quoted = self.database.quote(name)
         field = self.schema.field(name)
+        quoted = self.database.operand(field)
         if value is None:
             return Statement(quoted, " ", operator)
         if operator == "in":
@@ -99,7 +99,7 @@ class Selection:
         pairs = check_after(order_by, after, self.schema.names, self.shown)
         condition = Statement()
         for name, value in reversed(pairs):
-            quoted = self.database.quote(name)
+            quoted = self.database.operand(self.schema.field(name))
             bound = Value(value, self.schema.field(name))
             if value is None:
                 further = Statement(quoted, " is not null")

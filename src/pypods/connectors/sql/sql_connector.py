@@ -225,9 +225,7 @@ class SqlConnector(Connector):
                 raise SettingsError("a query is the text of a statement")
             body = query.strip().rstrip(";")
             found = self.database.describe_query(session, body)
-            # A line end, for a query whose last line is a comment.
-            relation = Statement("(", body, "\n) as ", self.database.quote("pypods_query"))
-            return relation, found, "the query"
+            return self.database.query_relation(body), found, "the query"
         asked = split_stream(stream)
         parts = self.database.resolve(session, asked)
         found = self.database.describe(session, parts)

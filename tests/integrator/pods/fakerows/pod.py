@@ -29,7 +29,7 @@ def describe_connector():
             "count": False,
             "rows": True,
         },
-        "verified": "not verified against a real server",
+        "verified": False,
     }
 
 
