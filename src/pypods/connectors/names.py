@@ -16,7 +16,6 @@ __all__ = [
     "rename_columns",
     "short_hash",
     "split_stream",
-    "with_names",
 ]
 
 
@@ -112,21 +111,16 @@ def rename_columns(schema: Any, names: Any, where: str) -> Any:
     """
     if not names:
         return schema
+    import pyarrow as pa  # type: ignore[import-untyped,unused-ignore]
+
     check_columns(names, schema.names, where)
-    renamed = with_names(schema, names)
+    renamed = pa.schema([field.with_name(names.get(field.name, field.name)) for field in schema])
     for name in renamed.names:
         if renamed.names.count(name) > 1:
             raise SchemaError(
                 f"two columns of {where} would be called {name!r}; rename one of them"
             )
     return renamed
-
-
-def with_names(schema: Any, names: Any) -> Any:
-    """Return an Arrow schema with new names, ``{"old": "new"}``, whatever they are."""
-    import pyarrow as pa  # type: ignore[import-untyped,unused-ignore]
-
-    return pa.schema([field.with_name(names.get(field.name, field.name)) for field in schema])
 
 
 def only_columns(schema: Any, names: Iterable[str]) -> Any:

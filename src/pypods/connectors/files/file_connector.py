@@ -8,7 +8,7 @@ from pypods.connectors.checksum import checksum_of
 from pypods.connectors.errors import SettingsError
 from pypods.connectors.files.access import FileAccess
 from pypods.connectors.files.streams import has_suffix
-from pypods.connectors.names import check_columns, only_columns, with_names
+from pypods.connectors.names import check_columns, only_columns, rename_columns
 from pypods.connectors.row_filter import RowFilter
 from pypods.connectors.sorting import sorted_batches
 from pypods.connectors.types import schema_from_rows
@@ -52,9 +52,10 @@ class FileConnector(FileAccess):
 
         def look(store: Any, settings: dict[str, Any]) -> dict[str, Any]:
             source = self.find(store, settings, stream, query)
-            whole = source.whole_schema
-            wanted = only_columns(whole, check_columns(columns, whole.names, source.stream.name))
-            return {"schema": _renamed(wanted, names), "key": source.key, "rows": source.rows()}
+            whole, shown = source.whole_schema, source.stream.name
+            wanted = only_columns(whole, check_columns(columns, whole.names, shown))
+            wanted = rename_columns(wanted, names, shown)
+            return {"schema": wanted, "key": source.key, "rows": source.rows()}
 
         return self.using(connection, look)
 
@@ -114,7 +115,7 @@ class FileConnector(FileAccess):
         )
         if chosen.order and chosen.order != [source.row_number]:
             rows = sorted_batches(rows, only_columns(whole, needed), chosen.order)
-        renamed = _renamed(only_columns(whole, wanted), names)
+        renamed = rename_columns(only_columns(whole, wanted), names, shown)
         for batch in first_rows(limited(rows, batch_rows), limit):
             yield take_columns(batch, wanted, renamed)
 
@@ -186,13 +187,3 @@ class FileConnector(FileAccess):
         run = f"truncate-{os.urandom(8).hex()}"
         self.prepare(connection, stream, pa.schema(kept), mode="replace", run=run)
         self.finish(connection, stream, run=run, rows=0)
-
-
-def _renamed(schema: Any, names: Any) -> Any:
-    """Return a schema with new names, as ``{"old": "new"}`` says."""
-    if not names:
-        return schema
-    for name in names:
-        if name not in schema.names:
-            raise SettingsError(f"column {name!r} is to be renamed, and is not read")
-    return with_names(schema, names)
