@@ -47,6 +47,9 @@ CHANCE_BITS = 20
 class LoggedRun:
     """One run of a stream, as its log says, or as it is noted once it is finished."""
 
+    #: How far a finish has come is in the log, where only ``finish`` looks.
+    renaming = False
+
     def __init__(self, run: str, attempt: int, begun: Any, *, finished: Any = None) -> None:
         self.run = run
         self.attempt = attempt
@@ -246,8 +249,8 @@ class Journal:
         self.note(run, "begin", {**begun, "schema": schema})
         self._check_attempt(run, self.read(run, fresh=True).attempt)
 
-    def hold_attempt(self, run: str, attempt: int) -> None:
-        """Look whether an attempt is still the last one. Raises ConflictError."""
+    def hold_attempt(self, run: str, attempt: int, part: str | None = None) -> None:
+        """Look whether an attempt is still the last one, of all parts. Raises ConflictError."""
         self.attempt = attempt
         table = self.database.table(self.log(run))
         try:
