@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import quote as percent_encoded
 
@@ -68,7 +69,19 @@ class SqliteDatabase(FileDatabase):
     def open(self, settings, *, writing: bool = False) -> Session:
         """Return a session."""
         path = self.path(settings, writing=writing)
-        mode = "rwc" if writing else "ro"
+        if writing:
+            return self._connect(path, "rwc", settings)
+        try:
+            return self._connect(path, "ro", settings)
+        except sqlite3.OperationalError as exc:
+            if "readonly" not in str(exc):
+                raise
+        # A writer that was killed left a journal, which a reader may not roll back.
+        with suppress(sqlite3.Error):
+            self._connect(path, "rw", settings).close()
+        return self._connect(path, "ro", settings)
+
+    def _connect(self, path, mode, settings) -> Session:
         connection = sqlite3.connect(
             self.uri(path, mode),
             uri=True,

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
+import sys
 from decimal import Decimal
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
@@ -53,6 +56,25 @@ def make(file, *statements):
 def read(pod, place, stream="t", **options):
     return [row for batch in pod.read(place, stream, **options)
             for row in pa.record_batch(batch).to_pylist()]  # fmt: skip
+
+
+KILLED_WRITER = """
+import os, signal, sqlite3, sys
+connection = sqlite3.connect(sys.argv[1], isolation_level=None)
+connection.execute("pragma cache_size = 1")  # So that pages are written before the end.
+connection.execute("begin immediate")
+connection.executemany("insert into t values (?)", [(n,) for n in range(50_000)])
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_reader_finds_the_rows_as_they_were_before_a_writer_was_killed(pod, file, place):
+    make(file, "create table t (n integer)", "insert into t values (7)")
+    subprocess.run([sys.executable, "-c", KILLED_WRITER, str(file)], check=False)
+    journal = Path(f"{file}-journal")
+    assert journal.stat().st_size > 0
+    assert read(pod, place) == [{"n": 7}]
+    assert not journal.exists()
 
 
 def test_declared_types_are_kept_where_the_values_allow(pod, file, place):

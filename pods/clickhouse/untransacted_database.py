@@ -5,7 +5,8 @@ from __future__ import annotations
 from abc import abstractmethod
 
 from pypods.connectors.sql.database import Database
-from pypods.connectors.sql.untransacted_staging import UntransactedStaging
+
+from .untransacted_staging import UntransactedStaging
 
 TYPE_CHECKING = False  # As typing has it, without importing typing into every worker.
 if TYPE_CHECKING:

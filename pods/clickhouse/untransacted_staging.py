@@ -13,10 +13,11 @@ from contextlib import contextmanager
 from pypods.connectors.bad_rows import BAD_ROWS_SUFFIX, COLUMNS, rows_to_keep
 from pypods.connectors.drift import plan_columns
 from pypods.connectors.errors import ConflictError
-from pypods.connectors.sql.journal import NUMBER, TEXT, Journal
 from pypods.connectors.sql.staging import Staging
 from pypods.connectors.sql.statement import Statement, Value
 from pypods.connectors.staging import KEYED_MODES
+
+from .journal import NUMBER, TEXT, Journal
 
 TYPE_CHECKING = False  # As typing has it, without importing typing into every worker.
 if TYPE_CHECKING:
