@@ -21,10 +21,10 @@ from pypods.connectors.names import join_stream
 from pypods.connectors.settings import Settings, setting
 from pypods.connectors.sql.database import CAPABILITIES, Description
 from pypods.connectors.sql.statement import Statement, Value
+from pypods.connectors.sql.untransacted.database import UntransactedDatabase
 
 from . import clickhouse_swap, clickhouse_types, clickhouse_values
 from .clickhouse_sessions import ClickhouseSession
-from .untransacted_database import UntransactedDatabase
 
 #: ClickHouse's numbers of errors.
 _ERRORS = {

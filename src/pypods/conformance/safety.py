@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 from collections.abc import Iterator
 from typing import Any
@@ -28,7 +29,8 @@ INJECTIONS = [
 def check_names(subject: Subject) -> None:
     """Spaces, quotes, dots, reserved words and other alphabets are names like any other.
 
-    A system that has some characters in no name at all says which, and refuses those.
+    A system that has some characters in no name at all says which, and refuses those; so does one
+    whose streams have nothing but letters, digits and underscores in their names.
     """
     import pyarrow as pa  # type: ignore[import-untyped,unused-ignore]
 
@@ -52,10 +54,14 @@ def check_names(subject: Subject) -> None:
             demand(found == [(number,)], f"after, by {name!r}, found {found}")
     for name in names:
         odd = subject.scratch.new_stream(name)
+        if plain_name(subject, name) != name:
+            with expect_error("SettingsError", doing=f"a stream {name!r}"):
+                subject.fill(odd, numbered(3), mode=subject.capabilities["write"][0])
+            continue
         subject.fill(odd, numbered(3), mode=subject.capabilities["write"][0])
         demand(len(subject.rows(odd)) == 3, f"a stream {name!r} has other rows")
     # All of it in one, in every mode.
-    odd = subject.scratch.new_stream(allowed(subject, "q'u\"o.t;e %s ?"))
+    odd = subject.scratch.new_stream(plain_name(subject, allowed(subject, "q'u\"o.t;e %s ?")))
     key, value = allowed(subject, "k'e\"y%s"), allowed(subject, "v.a?l $1")
     both = pa.table({key: [1, 2], value: [3, 4]})
     for mode in subject.capabilities["write"]:
@@ -70,6 +76,13 @@ def allowed(subject: Subject, name: str) -> str:
     for each in subject.capabilities.get("refused_in_names") or []:
         name = name.replace(each, "")
     return name
+
+
+def plain_name(subject: Subject, name: str) -> str:
+    """Return a stream's name, in letters, digits and underscores if the system has no others."""
+    if not subject.capabilities.get("plain_stream_names"):
+        return name
+    return re.sub(r"\W", "_", name, flags=re.ASCII)
 
 
 @check("executes nothing that stands in a name or a value", "write", "read")
@@ -122,7 +135,7 @@ def _write_with(subject: Subject, text: str) -> None:
     """Write with that text as the run, the part, the cursor, a value and a position."""
     import pyarrow as pa  # type: ignore[import-untyped,unused-ignore]
 
-    other = subject.scratch.new_stream("written with odd texts")
+    other = subject.scratch.new_stream(plain_name(subject, "written with odd texts"))
     table = pa.table({"text": [text], allowed(subject, text[:40]): [text]})
     mode = subject.capabilities["write"][0]
     if subject.is_there(other):

@@ -39,11 +39,14 @@ class Subject:
     def offers(self, need: str) -> bool:
         """Whether the connector claims a capability, or ``write:MODE``.
 
-        Writing is writing of new streams: nothing else would leave a system as it was.
+        Writing is writing of new streams: nothing else would leave a system as it was. Tables
+        have constraints unless it is said that they have none.
         """
         name, _, mode = need.partition(":")
         if name == "write" and not self.capabilities.get("create", True):
             return False
+        if name == "constraints":
+            return bool(self.capabilities.get(name, True))
         claimed = self.capabilities.get(name)
         return mode in claimed if mode and claimed else bool(claimed)
 

@@ -201,7 +201,10 @@ def check_bad_rows(subject: Subject) -> None:
     demand(all(reason and "value" in row for reason, row in reasons), f"they say {reasons}")
 
 
-@check("puts aside what the system itself refuses", "write:append", "resume", "execute", "query")
+@check(
+    "puts aside what the system itself refuses",
+    "write:append", "resume", "execute", "query", "constraints",
+)  # fmt: skip
 def check_refused_rows(subject: Subject) -> None:
     """Rows that a constraint of the table refuses are found one by one."""
     import pyarrow as pa  # type: ignore[import-untyped,unused-ignore]

@@ -12,4 +12,5 @@ __all__ = [
     "one_ahead",
     "ledger",
     "bad_rows",
+    "untransacted",
 ]

@@ -5,8 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 
 from pypods.connectors.sql.database import Database
-
-from .untransacted_staging import UntransactedStaging
+from pypods.connectors.sql.untransacted.staging import UntransactedStaging
 
 TYPE_CHECKING = False  # As typing has it, without importing typing into every worker.
 if TYPE_CHECKING:
@@ -20,6 +19,8 @@ class UntransactedDatabase(Database):
 
     #: The staging table's column that says which INSERT a row came with.
     token_column = "_pypods_batch"
+    #: How many tokens a condition names; more are noted, and read from there.
+    most_listed_tokens = 0
     #: What the names of our own tables begin with.
     own_prefix = "_pypods_"
 
@@ -47,6 +48,9 @@ class UntransactedDatabase(Database):
     @abstractmethod
     def create_staged(self, session: Any, parts: Any, schema: Any) -> None:
         """Make the table that a run's rows wait in, with the column of tokens."""
+
+    def settle(self, session: Any, target: Any) -> None:
+        """Let a target be in its place again, from which an end that was cut off has taken it."""
 
     @abstractmethod
     def check_writable(self, session: Any, parts: Any) -> None:
@@ -80,6 +84,13 @@ class UntransactedDatabase(Database):
     def note_ready(self, session: Any, new: Any, target: Any) -> dict[str, Any]:
         """Return what ``put_in_place`` has to know of the new table."""
         return {}
+
+    def is_stale(self, session: Any, ready: dict[str, Any], target: Any) -> bool:
+        """Whether the target is not what it was when the new table was made of it.
+
+        Then another one is made. Not so once the new table is in its place.
+        """
+        return False
 
     @abstractmethod
     def put_in_place(self, session: Any, ready: dict[str, Any], target: Any, own: Any) -> None:

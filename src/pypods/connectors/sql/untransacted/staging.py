@@ -15,9 +15,8 @@ from pypods.connectors.drift import plan_columns
 from pypods.connectors.errors import ConflictError
 from pypods.connectors.sql.staging import Staging
 from pypods.connectors.sql.statement import Statement, Value
+from pypods.connectors.sql.untransacted.journal import NUMBER, TEXT, Journal
 from pypods.connectors.staging import KEYED_MODES
-
-from .journal import NUMBER, TEXT, Journal
 
 TYPE_CHECKING = False  # As typing has it, without importing typing into every worker.
 if TYPE_CHECKING:
@@ -59,6 +58,7 @@ class UntransactedStaging(Staging):
     # --- prepare and write ---------------------------------------------------------------------
 
     def _describe_target(self, exists: Any) -> Any:
+        self.database.settle(self.session, self.target)
         target = super()._describe_target(exists)
         if target is not None:
             self.database.check_writable(self.session, self.target)
@@ -112,7 +112,9 @@ class UntransactedStaging(Staging):
             ledger.forget_run(run)
             return {"rows": found.rows, "rows_in_target": None}
         entries = ledger.read(run)
-        if entries.ready is None:
+        if entries.ready is None or self.database.is_stale(
+            self.session, entries.ready, self.target
+        ):
             entries.ready = self._make_ready(found, entries, rows)
             ledger.note(run, "ready", entries.ready)
             # Whoever began after this look finds the note, and does not build another one.

@@ -339,18 +339,21 @@ class Journal:
         self.tokens, self.letters = [], []
 
     def count(self, run: str, entries: Entries) -> Statement:
-        """Note the tokens that count, and return the condition for their rows.
+        """Return the condition for the rows whose tokens count, which are noted if they are many.
 
         A list that nobody adds to: what a late writer notes meanwhile is not in it.
         """
         tokens = [
             token for chain in entries.parts.values() for each in chain for token in each["tokens"]
         ]
+        column = self.database.quote(self.database.token_column)
+        if 0 < len(tokens) <= self.database.most_listed_tokens:
+            return Statement(f"{column} in ({', '.join(map(str, tokens))})")
         if tokens:
             rows = [self._row("counted", None, "", 0, token) for token in tokens]
             self._add(run, rows)
         return Statement(
-            f"{self.database.quote(self.database.token_column)} in (select token from "
+            f"{column} in (select token from "
             f"{self.database.table(self.log(run))} where kind = 'counted' "
             f"and attempt = {self.attempt:d})"
         )
