@@ -7,9 +7,11 @@ that points elsewhere. With PYPODS_REQUIRE_SERVICES=1, as in CI, the same lack i
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import socket
+import subprocess
 import sys
 import time
 import zipfile
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
 CONNECT_TIMEOUT_SECONDS = 2.0
 LEFTOVER_GRACE_SECONDS = 5.0
+OLDEST_JAVA = 17
 
 SERVERS = {
     "postgresql": ("PYPODS_TEST_POSTGRESQL", "postgresql://postgres@127.0.0.1:5432/postgres"),
@@ -125,6 +128,21 @@ def mariadb() -> Server:
 def redis() -> Server:
     """Return the Redis server."""
     return find_server("redis")
+
+
+@pytest.fixture(scope="session")
+def java() -> str:
+    """Return the Java that Spark would find, where it is new enough."""
+    home = os.environ.get("JAVA_HOME")
+    found = str(Path(home, "bin", "java")) if home else shutil.which("java") or "java"
+    try:
+        said = subprocess.run([found, "-version"], capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError) as exc:
+        skip_or_fail(f"no Java at {found} ({exc}); set JAVA_HOME")
+    version = re.search(r'version "(\d+)', said.stderr)
+    if version is None or int(version[1]) < OLDEST_JAVA:
+        skip_or_fail(f"no Java {OLDEST_JAVA} or newer at {found}; set JAVA_HOME")
+    return found
 
 
 @pytest.fixture(scope="session")

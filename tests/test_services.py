@@ -69,6 +69,16 @@ def test_a_missing_interpreter_is_skipped_or_demanded(inner, monkeypatch):
     inner.runpytest_subprocess().assert_outcomes(errors=1)
 
 
+def test_a_missing_java_is_skipped_or_demanded(inner, monkeypatch, tmp_path):
+    inner.makepyfile("def test_java(java): assert java")
+    monkeypatch.setenv("JAVA_HOME", str(tmp_path))
+    result = inner.runpytest_subprocess("-rs")
+    result.assert_outcomes(skipped=1)
+    result.stdout.fnmatch_lines(["*no Java at *; set JAVA_HOME"])
+    monkeypatch.setenv("PYPODS_REQUIRE_SERVICES", "1")
+    inner.runpytest_subprocess().assert_outcomes(errors=1)
+
+
 def test_a_child_left_running_is_an_error(inner, monkeypatch):
     inner.makepyfile(
         """

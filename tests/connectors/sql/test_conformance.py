@@ -11,6 +11,7 @@ from in_process import InProcess
 from pypods.conformance import Outcome, Scratch, as_table, list_checks, run_check
 from pypods.conformance.subject import Subject
 from pypods.connectors.connector import FUNCTIONS
+from pypods.connectors.errors import SettingsError
 from pypods.pods.pod_source import read_source
 from pypods.pods.shipped import list_shipped_pods
 
@@ -173,6 +174,31 @@ def test_what_is_not_claimed_is_not_offered(connector, place):
     assert run(connector, place, "upsert", **others).status == "not offered"
     assert run(connector, place, "after", **others).detail == "after"
     assert run(connector, place, "append", **others).status == "passed"
+
+
+def test_what_a_system_has_not_is_not_asked_for(connector, tmp_path):
+    def place_of(name):
+        return {"database": str(tmp_path / f"{name}.db")}
+
+    described = connector.describe_connector()
+    described["capabilities"] = {
+        **described["capabilities"], "constraints": False, "plain_stream_names": True,
+    }  # fmt: skip
+    others = {"describe_connector": lambda: described}
+    outcome = run(connector, place_of("rows"), "refused_rows", **others)
+    assert outcome.status == "not offered"
+    # This one takes all names, and says that it does not.
+    outcome = run(connector, place_of("all"), "names", **others)
+    assert (outcome.status, "has to raise SettingsError" in outcome.detail) == ("failed", True)
+
+    def prepare(connection, stream, *args, **options):
+        if not stream[-1].replace("_", "a").isalnum() or not stream[-1].isascii():
+            raise SettingsError("letters, digits and underscores")
+        return connector.prepare(connection, stream, *args, **options)
+
+    for name in ("names", "injection"):
+        outcome = run(connector, place_of(name), name, **others, prepare=prepare)
+        assert outcome.status == "passed", outcome.detail
 
 
 def test_outcomes_make_a_table(connector, place):

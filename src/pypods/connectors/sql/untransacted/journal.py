@@ -279,7 +279,7 @@ class Journal:
 
     def forget_run(self, run: str) -> None:
         """Remove the log of a run, and what it says was made for it."""
-        if not self.database.is_there(self.session, self.log(run)):
+        if run not in self._rows and not self.database.is_there(self.session, self.log(run)):
             return
         for name in self.read(run).built:
             self.database.drop_table(self.session, (*self.target[:-1], name))
