@@ -161,9 +161,13 @@ class ImpalaDatabase(UntransactedDatabase):
 
     def taken(self, there, given):
         """Return the field that values become on their way into a column, or None."""
-        # What is JSON here cannot be written as such.
-        is_nested = impala_types.base_of(impala_types.sql_type_of(there)) in impala_types.NESTED
-        return None if is_nested else super().taken(there, given)
+        sql_type = impala_types.sql_type_of(there)
+        if impala_types.base_of(sql_type) in impala_types.NESTED:
+            raise SchemaError(
+                f"column {there.name!r} is {sql_type}: it is read as JSON, and cannot be written; "
+                f"leave it out"
+            )
+        return super().taken(there, given)
 
     def type_sql(self, field) -> str:
         """Return the type of a column."""

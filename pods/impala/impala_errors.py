@@ -55,6 +55,9 @@ _WORDS = {
         "INCOMPATIBLE_DATA", "Syntax error", "Could not resolve column",
     ),
 }  # fmt: skip
+#: What the server puts before what it has to say: classes, and the name that is there again.
+_CLASS = r"(?:[\w$]+\.)+[\w$]+(?:Exception|Error): "
+_BEFORE = re.compile(rf"(?:{_CLASS}|Error running query: |\[\S+\] (?={_CLASS}))+")
 _PASSING = r"[Ll]ock|FAILED_READ_FILE|FileNotFoundException|have been updated|Concurrent"
 
 
@@ -66,7 +69,8 @@ def error_for(error: Exception):
     if not isinstance(error, (Error, TException, *_LOST)):
         return None
     text = _shown(str(error))
-    message = f"Impala: {text}"
+    before = _BEFORE.match(text)
+    message = f"Impala: {text[before.end() :] if before else text}"
     for kind, words in _WORDS.items():
         if re.search("|".join(words), text):
             if kind is ConflictError:

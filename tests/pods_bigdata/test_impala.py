@@ -24,6 +24,7 @@ SECRET = "swordfish of the conformance suite"
 UNCLAIMED = {"snapshot": "not offered", "refused_rows": "not offered"}
 IS_LONG = os.environ.get("PYPODS_TEST_LONG") == "1"
 long = pytest.mark.skipif(not IS_LONG, reason="takes minutes; set PYPODS_TEST_LONG=1")
+pytestmark = pytest.mark.timeout(600)
 #: The checks of every run.
 SHORT = ["description", "settings", "unreachable", "wrong_password", "append", "query"]
 
@@ -141,21 +142,18 @@ def test_lists_and_structs_are_json_and_stay_what_they_are(pod, place):
     assert read(pod, place, order_by=["id"]) == [
         *rows, {"id": 2, "a": None, "m": None, "s": None},
     ]  # fmt: skip
-    with pytest.raises(PodCallError, match="does not take") as caught:
+    with pytest.raises(PodCallError, match="cannot be written") as caught:
         pod.write_all(place, "t", iter(pa.table({"id": [3], "a": ["[]"]}).to_batches()))
     assert caught.value.type_name.endswith(".SchemaError")
 
 
-def test_what_would_be_cut_or_is_no_text_is_refused_with_its_place(pod, place):
-    pod.execute(place, "create table t (c varchar(3), d string) stored as parquet")
-    table = pa.table({"c": ["abc", "abcd"], "d": ["x", "y"]})
+def test_what_would_be_cut_is_refused_with_its_place(pod, place):
+    pod.execute(place, "create table t (c varchar(3)) stored as parquet")
+    table = pa.table({"c": ["abc", "abcd"]})
     with pytest.raises(PodCallError, match="too long") as caught:
         pod.write_all(place, "t", iter(table.to_batches()))
     assert caught.value.type_name.endswith(".DataError")
     assert (caught.value.position, caught.value.column) == (1, "c")
-    pod.execute(place, "insert into t values ('a', cast(unhex('ff') as string))")
-    with pytest.raises(PodCallError, match=r"row 0 \(from 0\), column 'd'"):
-        read(pod, place)
 
 
 def test_every_text_arrives_as_it_is(pod, place):

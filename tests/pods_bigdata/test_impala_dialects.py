@@ -200,6 +200,13 @@ def test_nine_digits_of_a_second_are_read_where_the_last_are_none():
         values.read_column(column, at, 0)
 
 
+def test_bytes_that_are_no_text_are_refused_with_their_place():
+    column = SimpleNamespace(values=["ü".encode(), b"", b"\xff"], nulls=Nulls([False, True, False]))
+    with pytest.raises(DataError, match=r"row 12 .*column 'c'") as caught:
+        values.read_column(column, field(pa.utf8()), 10)
+    assert (caught.value.position, caught.value.column) == (12, "c")
+
+
 @pytest.mark.parametrize("name", ["a,b", "${env:HOME}"])
 def test_names_that_no_column_has_are_refused(name):
     with pytest.raises(SchemaError, match="no name has"):

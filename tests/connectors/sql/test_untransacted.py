@@ -231,8 +231,11 @@ def test_what_is_cut_off_before_goes_on_where_it_was(system, place, step):
     assert not cut
 
 
-def test_a_late_writer_adds_nothing(system, place):
+@pytest.mark.parametrize("listed", [0, 10])
+def test_a_late_writer_adds_nothing(system, place, listed):
+    """Whether the tokens that count are noted, or stand in the condition."""
     connector, _ = system
+    connector.database.most_listed_tokens = listed
     with_old_rows(connector, place)
     asked = {"mode": "append", "key": [], "run": "r"}
     first = connector.prepare(place, "t", ROWS.schema, **asked)["attempt"]

@@ -118,7 +118,8 @@ def stop() -> None:
 
 def tables(database) -> list:
     """Return the names of all that is in a database."""
-    return sorted(each.name for each in _running["session"].catalog.listTables(database))
+    rows = _running["session"].sql(f"show tables in {database}").collect()
+    return sorted(row.tableName for row in rows)
 
 
 # --- the proxy ----------------------------------------------------------------------------------
