@@ -46,8 +46,9 @@ class ImpalaDatabase(UntransactedDatabase):
                 "GSSAPI", default="NOSASL"),
         setting("kerberos_service_name", "text", "the service, for GSSAPI", default="impala"),
         setting("use_ssl", "boolean", "whether to speak TLS", default=False),
-        setting("ca_cert", "path", "a file with the authority's certificate; without it the "
-                "server's is not checked"),
+        setting("verify", "boolean", "whether the certificate has to be good", default=True),
+        setting("ca_cert", "path", "a file with the authority's certificate, instead of those that "
+                "the system trusts"),
         setting("http_transport", "boolean", "whether to speak through HTTP", default=False),
         setting("http_path", "text", "the path there", default=""),
         setting("timeout", "integer", "seconds to wait for an answer", default=300),

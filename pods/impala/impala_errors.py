@@ -6,7 +6,7 @@ import re
 import socket
 import ssl
 
-from impala.error import Error, HttpError
+from impala.error import Error, HttpError, NotSupportedError
 from thrift.Thrift import TException
 from thrift.transport.TTransport import TTransportException
 
@@ -66,6 +66,8 @@ def error_for(error: Exception):
     if isinstance(error, HttpError):
         refused = getattr(error, "code", 0) in _HTTP_REFUSED
         return (AuthenticationError if refused else UnreachableError)(f"Impala: {error}")
+    if isinstance(error, NotSupportedError):
+        return SettingsError(f"impyla: {error}")
     if not isinstance(error, (Error, TException, *_LOST)):
         return None
     text = _shown(str(error))

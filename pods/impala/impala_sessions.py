@@ -32,6 +32,7 @@ def connect(settings):
         timeout=settings["timeout"],
         use_ssl=settings["use_ssl"],
         ca_cert=settings["ca_cert"],
+        verify_cert=settings["verify"],
         auth_mechanism=settings["auth_mechanism"],
         user=settings["user"],
         password=settings["password"],

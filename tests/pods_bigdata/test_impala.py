@@ -26,7 +26,7 @@ IS_LONG = os.environ.get("PYPODS_TEST_LONG") == "1"
 long = pytest.mark.skipif(not IS_LONG, reason="takes minutes; set PYPODS_TEST_LONG=1")
 pytestmark = pytest.mark.timeout(600)
 #: The checks of every run.
-SHORT = ["description", "settings", "unreachable", "wrong_password", "append", "query"]
+SHORT = ["description", "settings", "unreachable", "wrong_password", "query"]
 
 
 @pytest.fixture(scope="module")
@@ -125,6 +125,7 @@ def test_types_of_its_own_are_read_and_written_again(pod, place):
     assert kinds(pod, place) == [kind for _, _, kind, _ in TYPES]
 
 
+@long
 def test_lists_and_structs_are_json_and_stay_what_they_are(pod, place):
     pod.execute(
         place, "create table t (id bigint, a array<bigint>, m map<string,double>, "
@@ -226,24 +227,38 @@ def in_order(rows):
 
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize(
-    ("mode", "step"),
-    [("upsert", 8), *(pytest.param(mode, 1, marks=long) for mode in WANTED)],
+    ("mode", "step", "begins"),
+    [
+        ("upsert", 8, False),
+        *(pytest.param(mode, 1, False, marks=long) for mode in WANTED),
+        *(pytest.param(mode, 1, True, marks=long) for mode in ("append", "upsert")),
+    ],
 )
-def test_a_finish_killed_anywhere_is_finished_again(load_connector, server, pod, place, mode, step):
-    """The worker is killed before each few statements; in the end each row is there once."""
+def test_a_finish_killed_anywhere_is_finished_again(
+    load_connector, server, pod, place, mode, step, begins
+):
+    """The worker is killed before each few statements; in the end each row is there once.
+
+    Also where the server goes on with a statement whose client is gone: then it is told who comes
+    next, as a conflict, and he tries again.
+    """
     loader, counted = load_connector("impala"), {**place, "port": server[1]["counted"]}
     pod.write_all(place, "t", iter(OLD.to_batches()), mode="replace")
     begin(pod, place, mode)
-    kills = 0
+    kills = conflicts = 0
     while True:
         pod = loader.load_pod()
         pod.check(counted)
-        server[0].kill_after(loader.pid, 2 + step * kills)
+        server[0].kill_after(loader.pid, 2 + step * kills, begins)
         try:
             pod.finish(counted, "t", run="r", rows=295)
             break
         except PodDiedError:
             kills += 1
+        except PodCallError as exc:
+            conflicts += 1
+            if not begins or not exc.type_name.endswith(".ConflictError") or conflicts > 50:
+                raise
     server[0].spare()
     pod.finish(place, "t", run="r", rows=295)
     assert kills > 3
@@ -264,6 +279,7 @@ def cut_between_the_renames(load_connector, server, pod, place):
     return loader.load_pod()
 
 
+@long
 def test_between_the_renames_others_are_told_and_it_is_finished(
     server, cut_between_the_renames, place
 ):
