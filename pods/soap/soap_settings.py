@@ -22,7 +22,7 @@ TYPE_CHECKING = False  # As typing has it, without importing typing into every w
 if TYPE_CHECKING:
     from typing import Any
 
-__all__ = ["Operation", "SoapSettings"]
+__all__ = ["Column", "Operation", "SoapSettings"]
 
 #: Ways to say who we are, and the settings that each needs.
 AUTHENTICATIONS = {
@@ -36,6 +36,7 @@ _KNOWN = {
     "key": (str, list), "sorted_by": (str, list), "where": dict, "pagination": dict,
     "write": dict, "upsert": dict,
 }  # fmt: skip
+_COLUMN = {"type": str, "path": (str, list)}
 _WRITING = {"operation": str, "arguments": dict, "columns": dict, "identity": (str, list),
             "into": (str, list)}  # fmt: skip
 
@@ -85,6 +86,19 @@ class SoapSettings(Settings):
         return [password, escape(password), b64encode(pair.encode()).decode("ascii")]
 
 
+class Column:
+    """A column as it is declared: its type, and the elements that lead to it from a record's own.
+
+    Without a type it is the element's, without a path the element of its name.
+    """
+
+    def __init__(self, shown: str, given: Any) -> None:
+        declared = {"type": given} if isinstance(given, str) else given
+        check_declaration(shown, declared, _COLUMN)
+        self.type: str | None = declared.get("type")
+        self.path = parse_path(declared.get("path"))
+
+
 class Operation:
     """A stream: the operation that is called for it, with what, and where its records are."""
 
@@ -97,8 +111,11 @@ class Operation:
         self.operation: str = declared.get("operation", name)
         self.arguments: dict[str, Any] = dict(declared.get("arguments") or {})
         self.result = parse_path(declared.get("result"))
-        #: Types of columns that the XSD leaves open, or that are wanted otherwise.
-        self.columns: dict[str, str] = dict(declared.get("columns") or {})
+        #: Columns that are wanted otherwise than the XSD has them, or that it leaves open.
+        self.columns = {
+            name: Column(f"{shown}: column {name!r}", given)
+            for name, given in (declared.get("columns") or {}).items()
+        }
         self.key = column_names(declared.get("key"))
         self.sorted_by = column_names(declared.get("sorted_by"))
         self.where = check_where(shown, declared.get("where"))
@@ -107,6 +124,8 @@ class Operation:
             declared.get("pagination") or {"kind": "none"},
             ("none", "page", "offset", "cursor"),
         )
+        #: What columns are in the operation's answer, once that is known.
+        self.answer: Any = None
         self._write = {mode: declared.get(mode) for mode in ("write", "upsert")}
 
     def writing(self, what: str) -> dict[str, Any]:

@@ -48,6 +48,10 @@ class Sender(ABC):
     #: The columns that the stream has, where that is known.
     schema: Any = None
 
+    def check_columns(self, schema: Any) -> None:
+        """Raise SchemaError for columns that cannot be sent. Nothing is known of them here."""
+        del schema
+
     @abstractmethod
     def check(self, batch: Any) -> None:
         """Raise DataError for the first row, from 0, that cannot be sent."""
@@ -127,7 +131,9 @@ class Sending(FileStaging):
             names.update(given.names)
             fields = [field for field in self.sender.schema if field.name in names]
             target = _Columns(pa.schema(fields))
-        return [], plan_columns(given, target, drift, database=self.format, shown=self.shown)
+        plan = plan_columns(given, target, drift, database=self.format, shown=self.shown)
+        self.sender.check_columns(plan.schema)
+        return [], plan
 
     def _check_exists(self, exists: bool) -> None:
         try:
