@@ -13,7 +13,6 @@ SECRET = "swordfish of the conformance suite"
 NOT_OFFERED = {"query", "partitions", "snapshot", "refused_rows", "delete_insert"}
 
 
-
 @pytest.mark.parametrize("name", list_checks())
 def test_it_passes(load_connector, mongodb, name):
     place = {**mongodb.place, "id_column": ""}
