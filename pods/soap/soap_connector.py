@@ -35,6 +35,7 @@ class SoapConnector(RecordConnector):
 
     name = "soap"
     title = "SOAP"
+    verified = "with a service of spyne's"
     settings = SoapSettings()
     capabilities = {
         **RECORD_CAPABILITIES,

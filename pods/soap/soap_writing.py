@@ -6,7 +6,7 @@ import copy
 
 from pypods.connectors.errors import DataError, SchemaError, SettingsError, without_secrets
 from pypods.connectors.records.json_text import put_at
-from pypods.connectors.records.sending import Sender
+from pypods.connectors.records.sending import ROWS_PER_CHECKPOINT, Sender
 from pypods.connectors.types import text_of
 
 from .soap_texts import element_values, takes
@@ -30,6 +30,9 @@ class SoapSender(Sender):
         self.secrets = secrets
         self.is_upsert = mode == "upsert"
         self.how = declared.writing("upsert" if self.is_upsert else "write")
+        self.repeatable = self.is_upsert or bool(self.how["identity"])
+        if self.repeatable:
+            self.rows_per_request = ROWS_PER_CHECKPOINT
         self.shown = f"operation {self.how['operation']!r}"
         self.known: dict[str, Any] = {}
         self._look()
@@ -68,16 +71,16 @@ class SoapSender(Sender):
                 raise DataError(f"row {at} (from 0): {error}", position=at) from None
 
     def send(self, request: Any) -> None:
-        """Call the operation with a row. Raises DataError for a fault, which is about the row."""
-        (row,) = self._rows(request.batch)
-        try:
-            self.client.call(
-                self.how["operation"], self._arguments(row, request.identity),
-                repeatable=self.is_upsert or bool(self.how["identity"]),
-            )  # fmt: skip
-        except DataError as error:
-            # It goes into the ledger, with the row.
-            raise DataError(without_secrets(str(error), self.secrets)) from None
+        """Call the operation with each row. Raises DataError for a fault, about its row."""
+        rows = zip(self._rows(request.batch), request.identities)
+        for at, (row, identity) in enumerate(rows):
+            arguments = self._arguments(row, identity)
+            try:
+                self.client.call(self.how["operation"], arguments, repeatable=self.repeatable)
+            except DataError as error:
+                # It goes into the ledger, with the row.
+                text = without_secrets(str(error), self.secrets)
+                raise DataError(text, position=at) from None
 
     def _rows(self, batch: Any) -> list[dict[str, Any]]:
         """Return rows of what zeep is given. Raises DataError, with row and column."""

@@ -5,17 +5,15 @@ from __future__ import annotations
 import re
 
 import pytest
-from conformance_results import checks_to_run, keep_outcome
+from conformance_results import keep_outcome
 
-from pypods.conformance import Scratch, run_check
+from pypods.conformance import Scratch, list_checks, run_check
 from pypods.conformance.subject import Subject
 
 #: Each for a capability that is not claimed: query, execute, atomic, and modes but append.
 NOT_OFFERED = {"query", "refused_rows", "failure", "replace", "upsert", "delete_insert", "bad_rows"}
 #: The mock cluster lets everybody in.
 NOT_CHECKED = {"wrong_password"}
-#: What takes more than some seconds.
-LONG: set[str] = set()
 #: It keeps 5 MiB of a partition: what is larger needs more of them, and keys to spread over them.
 MANY_PARTITIONS = 64
 #: What writing is about; the others only need rows.
@@ -27,7 +25,7 @@ def topic_of(name: str) -> str:
     return re.sub("[^A-Za-z0-9]", lambda found: f"_{ord(found[0]):x}", name)
 
 
-@pytest.mark.parametrize("name", checks_to_run(long=LONG))
+@pytest.mark.parametrize("name", list_checks())
 def test_it_passes(load_connector, kafka, prefix, name):
     # A producer of transactions takes half a second to begin with.
     place = {**kafka.place, "metadata": False, "transactions": name in IN_TRANSACTIONS}
