@@ -107,7 +107,7 @@ class Declaring:
 def test_it_passes(load_connector, soap_service, tmp_path, name):
     soap_service.reset(1)
     connection = {"ledger": str(tmp_path), "operations": {}}
-    declaring = Declaring(soap_service, connection, apart=name == "types")
+    declaring = Declaring(soap_service, connection, apart=name in ("types", "names"))
     scratch = Scratch(
         connection=connection,
         unreachable={"wsdl": "http://127.0.0.1:9/?wsdl"},

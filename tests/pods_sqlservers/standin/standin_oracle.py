@@ -82,8 +82,9 @@ class Connection:
         self.database = database
         self.pg = place.connect(database, '"APP",public')
         self.pg.autocommit = False
-        #: Whether there is something that an error must not undo.
-        self.changed = False
+        #: Whether there is something that an error must not undo; and whether a savepoint is after
+        #: all of it.
+        self.changed = self.saved = False
 
     def cursor(self):
         if self.pg.closed:
@@ -98,7 +99,7 @@ class Connection:
 
     def _end(self, end):
         place.step(self.pg)
-        self.changed = False
+        self.changed = self.saved = False
         try:
             end()
         except psycopg.Error as exc:
@@ -109,16 +110,17 @@ class Connection:
 
     def do(self, text, run):
         """Do a statement; an error undoes nothing else."""
-        guarded = self.changed
         try:
-            if guarded:
+            if self.changed and not self.saved:
                 self.pg.execute("savepoint standin")
+                self.saved = True
             run()
         except psycopg.Error as exc:
             if not self.pg.closed:
-                self.pg.execute("rollback to savepoint standin" if guarded else "rollback")
+                self.pg.execute("rollback to savepoint standin" if self.saved else "rollback")
             refuse(exc)
-        self.changed = guarded or READING.match(text) is None
+        if READING.match(text) is None:
+            self.changed, self.saved = True, False
 
     def change_tables(self, text):
         """Do it in a transaction of its own, as PRAGMA AUTONOMOUS_TRANSACTION does."""
@@ -169,14 +171,15 @@ class Cursor:
         if text == APART:
             self.connection.change_tables(values[0])
         elif special(self.connection.pg, text):
-            self.connection.changed = True  # A savepoint has to stay.
+            # A savepoint has to stay.
+            self.connection.changed, self.connection.saved = True, False
         else:
             if re.match(r"(create|drop|alter|truncate)\b", text):
                 self.connection.pg.commit()
-                self.connection.changed = False
+                self.connection.changed = self.connection.saved = False
                 self.connection.do(text, lambda: change_tables(self.connection.pg, text))
                 self.connection.pg.commit()
-                self.connection.changed = False
+                self.connection.changed = self.connection.saved = False
                 self.rowcount = 0
                 return self
             self.connection.do(
