@@ -12,6 +12,8 @@ from .sqlite_types import NUMERIC_DIGITS
 
 #: What stands for a REAL and for NULL among the texts of a column that has both.
 OF_REAL, OF_NULL = "", "-"
+#: Arrow writes an exponent for numbers with more zeros behind the point.
+_PLAIN_SCALE = 6
 #: A decimal128 of 19 digits, which an integer is, has room for no more behind the point.
 _MOST_SCALE = 18
 
@@ -185,6 +187,8 @@ def to_kept(column, field):
     elif kind_of(field) == "uuid":
         return [None if each is None else str(uuid.UUID(bytes=each)) for each in column.to_pylist()]
     elif is_.is_decimal(type_):
+        if 0 <= type_.scale <= _PLAIN_SCALE:
+            return column.cast(pa.utf8()).to_pylist()
         return [None if each is None else format(each, "f") for each in column.to_pylist()]
     elif is_.is_timestamp(type_) and type_.tz:
         plain = column.cast(pa.timestamp("us")).cast(pa.utf8())
