@@ -26,12 +26,12 @@ def _selected(database, field) -> list[str]:
     name = database.quote(field.name)
     if not sqlite_types.is_mixed_decimal(field):
         return [name]
-    return [
-        f"case typeof({name}) when 'real' then {name} else 0.0 end",
+    others = (
         f"case typeof({name}) when 'real' then '{sqlite_values.OF_REAL}' "
         f"when 'null' then '{sqlite_values.OF_NULL}' when 'blob' then 'blob' "
-        f"else cast({name} as text) end",
-    ]
+        f"else cast({name} as text) end"
+    )
+    return [f"case typeof({name}) when 'real' then {name} else 0.0 end", others]
 
 
 def _kept_as(field) -> list[tuple[str, str]]:
