@@ -164,8 +164,10 @@ def test_decimals_of_many_digits_are_read_as_they_are_kept(pod, file, place):
     assert [row["n"] for row in read(pod, place)] == [Decimal("1.5"), Decimal(2), None]
 
 
-MIXED = ("5", "-7", "0.25", "'12.5'", "'1234567890123456'", "' 2.5 '", "1e3", "123456789012.0625",
-         "null", "4503599627370497.5", "-0.0001", "9007199254740993", "0.30000000000000004")  # fmt: skip
+MIXED = (
+    "5", "-7", "0.25", "'12.5'", "'1234567890123456'", "' 2.5 '", "1e3", "123456789012.0625", "null",
+    "4503599627370497.5", "-0.0001", "9007199254740993", "0.30000000000000004",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("others", [0, 100_000], ids=["alone", "after many"])
