@@ -223,3 +223,14 @@ def test_an_end_goes_on_while_others_look_and_begin_runs(pair, place):
     assert rows(connector, place) == NEW
     assert other.state(place, "t") == {"cursor": 1, "run": "r"}
     other.abandon(place, "t", run="s")
+
+
+@pytest.mark.parametrize("mode", ["append", "replace"])
+def test_a_target_gets_its_new_columns_before_the_rows(pair, place, mode):
+    connector, _, _ = pair
+    connector.execute(place, "create table t (id bigint, name text)")
+    with pytest.raises(ConflictError, match="not prepared"):
+        connector.finish(place, "t", run="r")
+    wider = ROWS.append_column("more", [[1.5, None]])
+    connector.write_all(place, "t", iter(wider.to_batches()), mode=mode)
+    assert rows(connector, place) == [(2, "new", 1.5), (3, "new", None)]
