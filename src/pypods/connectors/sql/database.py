@@ -86,7 +86,6 @@ class Database(ABC):
     hint_for_share = ""
     lock_for_share = ""
     lock_for_update = ""
-    can_savepoint = True
     max_name_characters = 63
 
     # --- connecting ----------------------------------------------------------------------------
