@@ -146,8 +146,9 @@ class Connection:
         if deadline is not None and self._sending.locked():
             self._wait_for_senders(deadline)
         with self._sending:
-            if self.outbox:
-                frame = b"".join([*self._take_outbox(), frame])
+            first = [*self._take_outbox()] if self.outbox else []
+            if first:
+                frame = b"".join([*first, frame])
             waiter = self._waiters[number] = Waiter()
             if on_reply is not None:
                 waiter.on_reply = on_reply
@@ -158,6 +159,7 @@ class Connection:
             except DeadlineError as exc:
                 if not exc.begun:
                     self._waiters.pop(number, None)
+                    self.outbox.extendleft(reversed(first))
                 raise
             except Exception as exc:
                 self._waiters.pop(number, None)
