@@ -29,6 +29,8 @@ ROWS = 3000
 #: Of the target before; the first of them are in the source too.
 OLD_ROWS, SHARED_ROWS = 10, 6
 MODES = ("append", "replace", "upsert", "delete_insert")
+#: The start of the program; rows begin to move; all rows of a part are staged.
+PHASES = ("start", "started", "checkpoint")
 VICTIMS = ("host", "source pod", "target pod", "source server", "target server")
 #: As long as a server takes to come back on a busy machine, and longer.
 PATIENT = Retries(attempts=10, seconds=0.2, longest=3)
@@ -188,18 +190,17 @@ class Attempt:
     parts: int
     has_table: bool
     victim: str
-    #: From when on the seconds to the moment are counted.
-    is_moving: bool
+    #: From where on the seconds to the moment are counted.
+    phase: str
     moment: float
     away: float
     is_late: bool
 
     def __str__(self):
-        when = "after rows began to move" if self.is_moving else "after the start"
         late = ", back after the run" if self.is_late else ""
         return (
-            f"{self.number}: {self.victim} {self.moment:.2f} s {when}{late}; {self.mode} in "
-            f"{self.parts} parts{' into a table' if self.has_table else ''}"
+            f"{self.number}: {self.victim} {self.moment:.2f} s after {self.phase}{late}; "
+            f"{self.mode} in {self.parts} parts{' into a table' if self.has_table else ''}"
         )
 
     @property
@@ -214,19 +215,19 @@ class Attempt:
         )  # fmt: skip
 
 
-def choose_attempt(choose, number, begins, lasts):
-    """Return the attempt of that number; most strike while rows are moved."""
+def choose_attempt(choose, number, lasts):
+    """Return the attempt of that number; ``lasts`` says how long after each phase it may strike."""
     parts = choose.choice([1, 2])
     victim = choose.choice(VICTIMS)
-    is_moving = choose.random() < 0.8
+    phase = choose.choices(PHASES, [2, 5, 3])[0]
     return Attempt(
         number,
         mode=choose.choice(MODES),
         parts=parts,
         has_table=choose.random() < 0.7,
         victim=victim,
-        is_moving=is_moving,
-        moment=choose.random() * (lasts if is_moving else begins)[parts],
+        phase=phase,
+        moment=choose.random() * lasts[parts][phase],
         away=choose.uniform(0.0, 1.0),
         is_late=victim.endswith("server") and choose.random() < 0.25,
     )
@@ -264,8 +265,8 @@ def move(attempt, source, target, pods, folder, choose):
     before, wanted = target.rows(attempt.name), wanted_rows(attempt.mode, old)
     one = attempt.operation(source, target)
     host = Host(pods, one.model_dump_json(exclude_defaults=True), folder)
-    if attempt.is_moving:
-        host.wait_until_moving()
+    if attempt.phase != "start":
+        host.wait_for(attempt.phase)
     time.sleep(attempt.moment)
     is_over = host.process.poll() is not None
     started = strike(attempt, host, source, target, choose)
@@ -290,20 +291,22 @@ def move(attempt, source, target, pods, folder, choose):
 
 
 def measure(source, target, pods, folder, parts):
-    """Return after how long rows begin to move, and how long they do; nobody is killed."""
+    """Return how long it takes until rows move, from then on, and once a part is staged."""
     folder.mkdir()
     name = f"measured{parts}"
     target.make(name)
     one = operation(source, target, name, process_count=parts, batch_rows=100)
     host = Host(pods, one.model_dump_json(exclude_defaults=True), folder)
-    host.wait_until_moving()
-    begins = host.seconds
+    seconds = {}
+    for phase in PHASES[1:]:
+        host.wait_for(phase)
+        seconds[phase] = host.seconds
     code, said = host.end()
-    lasts = host.seconds - begins
     assert code == 0, said
     assert target.rows(name) == SOURCE_ROWS.to_pylist()
     target.drop(name)
-    return begins, lasts
+    lasts = {phase: host.seconds - each for phase, each in seconds.items()}
+    return {"start": seconds["started"], **lasts}
 
 
 @pytest.mark.parametrize(
@@ -314,18 +317,17 @@ def test_after_a_kill_source_and_target_are_equal(ends, pods, tmp_path, origin, 
     print(f"PYPODS_TEST_CHAOS_SEED={SEED}")
     choose = random.Random(f"{SEED} {origin} {goal}")
     source, target = ends(origin), ends(goal)
-    measured = {
+    lasts = {
         parts: measure(source, target, pods, tmp_path / f"measured {parts}", parts)
         for parts in (1, 2)
     }
-    begins, lasts = ({parts: each[at] for parts, each in measured.items()} for at in (0, 1))
     outcomes = []
     for number in range(KILLS):
-        attempt = choose_attempt(choose, number, begins, lasts)
+        attempt = choose_attempt(choose, number, lasts)
         outcomes.append(move(attempt, source, target, pods, tmp_path / str(number), choose))
         print(f"{attempt}: {outcomes[-1]}")
         if outcomes[-1] == "too late":  # The machine was busier when that was measured.
-            lasts[attempt.parts] *= 0.8
+            lasts[attempt.parts][attempt.phase] *= 0.8
     assert len(outcomes) == KILLS
 
 

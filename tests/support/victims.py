@@ -32,7 +32,8 @@ import sys
 from pypods.integrator import Integrator, Operation
 
 integrator = Integrator(pods_directory=sys.argv[1])
-integrator.subscribe("started", lambda event: event.integration and print("started", flush=True))
+for name in ("started", "checkpoint"):  # Rows begin to move; all rows of a part are staged.
+    integrator.subscribe(name, lambda event: event.integration and print(event.name, flush=True))
 integrator.integrate(Operation.model_validate_json(sys.argv[2]), execution_id="{EXECUTION}")
 """
 
@@ -57,9 +58,10 @@ class Host:
         """How long ago it was started."""
         return time.monotonic() - self.began
 
-    def wait_until_moving(self) -> None:
-        """Wait until rows move, or it has ended."""
-        self.process.stdout.readline()
+    def wait_for(self, event: str) -> None:
+        """Wait until it tells of an event, or has ended."""
+        while self.process.stdout.readline().strip() not in (event, ""):
+            pass
 
     def end(self, seconds: float = 60) -> tuple[int, str]:
         """Wait until it ends, and return how."""
