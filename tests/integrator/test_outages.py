@@ -28,14 +28,16 @@ def test_batches_that_the_target_has_forgotten_in_the_end_are_moved_again(
     assert leftovers(here / "b.db") == []
 
 
-def test_a_part_that_was_done_is_moved_again_if_the_target_has_forgotten_it(
-    integrator, operation, here
+@pytest.mark.parametrize("forgets", [True, False])
+def test_a_part_that_was_done_is_moved_again_only_if_the_target_has_forgotten_it(
+    integrator, operation, events, here, forgets
 ):
     fill(here / "a.db", 10)
     fill(here / "a.db", 1000, first=1001)  # The second of two ranges.
     trouble = make_trouble(
-        here / "trouble", NOTHING, {"in": "write", "after": 15, "how": "retry"}, FORGET
-    )
+        here / "trouble", NOTHING, {"in": "write", "after": 15, "how": "retry"},
+        FORGET if forgets else NOTHING,
+    )  # fmt: skip
     one = operation(
         source={"connection": {"seconds": 0.02}}, target={"connection": {"trouble": trouble}},
         batch_rows=50, process_count=2,
@@ -44,6 +46,8 @@ def test_a_part_that_was_done_is_moved_again_if_the_target_has_forgotten_it(
     assert json.loads(Path(trouble).read_text()) == []
     assert rows_of(here / "b.db") == rows_of(here / "a.db")
     assert (done.retries, done.parts, done.rows_written) == (1, 2, 1010)
+    ends = [event.message for event in events if event.name == "checkpoint"]
+    assert ends.count("part 0 is staged") == (2 if forgets else 1)
 
 
 def test_a_target_may_not_forget_for_ever(integrator, operation, here):
