@@ -173,24 +173,23 @@ class IntegrationRun:
                     raise StoppedError from exc
 
     def _open(self) -> None:
-        """Start both connectors, side by side, and ask what they are."""
+        """Start both connectors side by side, ask what they are, and reach both systems."""
         with ThreadPoolExecutor(2, thread_name_prefix="pypods start") as pool:
-            starts = [
-                pool.submit(self.step, "starting", side, partial(getattr, side, "about"))
-                for side in (self.source, self.target)
-            ]
-            for start in starts:
-                start.result()
-        for side in (self.source, self.target):
-            secret = [
-                str(setting.get("name"))
-                for setting in side.about.get("settings") or ()
-                if setting.get("secret")
-            ]
-            self.mask.add_settings(side.connection, secret)
-            self.step("reaching", side, partial(side.call, "check"))
+            sides = (self.source, self.target)
+            for opened in [pool.submit(self._open_side, side) for side in sides]:
+                opened.result()
         check_bad_rows(self.integration, self._open_pod)
         self.telling.publish("initialized")
+
+    def _open_side(self, side: Side) -> None:
+        about = self.step("starting", side, partial(getattr, side, "about"))
+        secret = [
+            str(setting.get("name"))
+            for setting in about.get("settings") or ()
+            if setting.get("secret")
+        ]
+        self.mask.add_settings(side.connection, secret)
+        self.step("reaching", side, partial(side.call, "check"))
 
     def _read_schema(self) -> dict[str, Any]:
         wanted = self.integration.source
