@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from base64 import b64encode
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -25,6 +24,7 @@ from pypods.connectors.errors import (
     UnreachableError,
 )
 from pypods.connectors.records.repeating import is_worth_repeating, retry_after_seconds
+from pypods.connectors.records.request_settings import basic_credentials
 
 from .soap_settings import no_operation
 
@@ -129,8 +129,7 @@ class _Basic(requests.auth.AuthBase):
         self.origins: set[Any] = set()
         if settings["auth"] == "basic":
             # As UTF-8: requests would write it in Latin-1, which not every password is.
-            pair = f"{settings['user']}:{settings['password']}".encode()
-            self.header = "Basic " + b64encode(pair).decode("ascii")
+            self.header = f"Basic {basic_credentials(settings['user'], settings['password'])}"
 
     def __call__(self, request: Any) -> Any:
         if self.header and _origin(request.url) in self.origins:

@@ -10,13 +10,8 @@ from pypods.connectors.records.declarations import (
 )
 from pypods.connectors.records.json_text import parse_path
 from pypods.connectors.records.paging import check_pagination
-from pypods.connectors.records.request_settings import (
-    check_choice,
-    check_request_settings,
-    check_url,
-    request_settings,
-)
-from pypods.connectors.settings import Settings, setting
+from pypods.connectors.records.request_settings import RequestSettings, basic_credentials
+from pypods.connectors.settings import setting
 
 TYPE_CHECKING = False  # As typing has it, without importing typing into every worker.
 if TYPE_CHECKING:
@@ -40,8 +35,11 @@ _WRITING = {"operation": str, "arguments": dict, "columns": dict, "identity": (s
             "into": (str, list)}  # fmt: skip
 
 
-class SoapSettings(Settings):
+class SoapSettings(RequestSettings):
     """What the connector takes as ``connection``."""
+
+    authentications = AUTHENTICATIONS
+    urls = ("wsdl", "address")
 
     def __init__(self) -> None:
         super().__init__(
@@ -58,31 +56,17 @@ class SoapSettings(Settings):
             setting("password", "text", "the user's password", secret=True),
             setting("check_stream", "text", "stream of which check reads a page; without it, it "
                     "reads the WSDL only"),
-            *request_settings(),
         )  # fmt: skip
-
-    def check(self, connection: Any) -> dict[str, Any]:
-        """Return the settings with defaults. Raises SettingsError; it never shows a value."""
-        checked = super().check(connection)
-        for name in ("wsdl", "address"):
-            check_url("soap", name, checked[name])
-        check_choice("soap", "auth", checked, AUTHENTICATIONS)
-        for name in AUTHENTICATIONS[checked["auth"]]:
-            if not checked[name]:
-                raise SettingsError(f"auth {checked['auth']} of soap needs the setting {name!r}")
-        check_request_settings("soap", checked)
-        return checked
 
     def secrets(self, connection: dict[str, Any]) -> list[str]:
         """Return all texts that no message may show, in the forms in which they are sent."""
-        from base64 import b64encode
         from xml.sax.saxutils import escape
 
         password = connection.get("password")
         if not password:
             return []
-        pair = f"{connection.get('user') or ''}:{password}"
-        return [password, escape(password), b64encode(pair.encode()).decode("ascii")]
+        pair = basic_credentials(connection.get("user"), password)
+        return [password, escape(password), pair]
 
 
 class Operation:
