@@ -33,7 +33,8 @@ soak: .venv/ready ## Run the races in full: 64 x 10,000 calls, minutes of chaos,
 	  PYPODS_TEST_CHAOS_SECONDS=$${PYPODS_TEST_CHAOS_SECONDS:-60} \
 	  PYPODS_TEST_EXAMPLES=$${PYPODS_TEST_EXAMPLES:-2000} \
 	  $(BIN)/python -m pytest -rP tests/wire/test_thresholds.py tests/pods/test_races.py tests/pods/test_chaos.py \
-	  tests/pods/test_kills.py tests/pods/test_host_death.py tests/integrator/test_kills.py $(TESTS)
+	  tests/pods/test_kills.py tests/pods/test_host_death.py tests/integrator/test_kills.py \
+	  tests/pods_conformance/test_server_kills.py $(TESTS)
 
 # In one process: what came of each check is written into one file for a connector.
 conformance: .venv/ready ## Run the suite over every connector in full, and write the results into docs/

@@ -92,7 +92,9 @@ def check_injection(subject: Subject) -> None:
             lambda text=text: list(pod.read(connection, stream, partition={"from": text})),
             lambda text=text: list(
                 pod.read(
-                    connection, stream, partition={"snapshot": text, "from_page": 0, "to_page": 1}
+                    connection,
+                    stream,
+                    partition={"snapshot": text, "from_page": 0, "to_page": 1, "stable": False},
                 )
             ),
             lambda text=text: pod.partitions(connection, [*stream[:-1], text], 2),
