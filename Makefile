@@ -15,7 +15,7 @@ PINS := requirements/run.txt requirements/dev.txt
 export UV_PYTHON_DOWNLOADS ?= never
 export UV_NO_PROGRESS ?= 1
 
-.PHONY: help demo test soak check format-check lint types layers fmt pins bench bench-integrate clean
+.PHONY: help demo test soak conformance check format-check lint types layers fmt pins bench bench-integrate clean
 
 help: ## Say what can be typed
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -33,7 +33,14 @@ soak: .venv/ready ## Run the races in full: 64 x 10,000 calls, minutes of chaos,
 	  PYPODS_TEST_CHAOS_SECONDS=$${PYPODS_TEST_CHAOS_SECONDS:-60} \
 	  PYPODS_TEST_EXAMPLES=$${PYPODS_TEST_EXAMPLES:-2000} \
 	  $(BIN)/python -m pytest -rP tests/wire/test_thresholds.py tests/pods/test_races.py tests/pods/test_chaos.py \
-	  tests/pods/test_kills.py tests/pods/test_host_death.py tests/integrator/test_kills.py $(TESTS)
+	  tests/pods/test_kills.py tests/pods/test_host_death.py tests/integrator/test_kills.py \
+	  tests/pods_conformance/test_server_kills.py $(TESTS)
+
+# In one process: what came of each check is written into one file for a connector.
+conformance: .venv/ready ## Run the suite over every connector in full, and write the results into docs/
+	@PYPODS_TEST_LONG=1 PYPODS_RECORD_CONFORMANCE=1 $(BIN)/python -m pytest -k test_it_passes \
+	  tests/pods_bigdata tests/pods_conformance tests/pods_files tests/pods_sqlservers tests/pods_stores \
+	  tests/pods_web $(TESTS)
 
 check: .venv/ready ## What CI runs: format, lint, types, layers, tests, coverage
 	@$(MAKE) format-check lint types layers

@@ -14,6 +14,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from processes import plain_variables
+
 __all__ = ["AbsentError", "HostProgram"]
 
 PROGRAM = Path(__file__).parent / "inside" / "host.py"
@@ -27,11 +29,6 @@ class AbsentError(Exception):
     def __init__(self, reason: str, *, is_gone: bool = False) -> None:
         super().__init__(reason)
         self.is_gone = is_gone
-
-
-def _own_variables() -> dict[str, str]:
-    """Return our variables without those that would show a contestant our own modules."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
 
 
 class HostProgram:
@@ -51,7 +48,7 @@ class HostProgram:
             self._process = subprocess.Popen(
                 [python, PROGRAM, peer, json.dumps(dict(place))],
                 cwd=place["folder"],
-                env={**_own_variables(), **variables, TOKEN_VARIABLE: self._token},
+                env={**plain_variables(), **variables, TOKEN_VARIABLE: self._token},
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,

@@ -10,14 +10,19 @@ from time import perf_counter
 
 from rounds import Contestant
 
-__all__ = ["run_program", "time_program", "time_work"]
+__all__ = ["plain_variables", "run_program", "time_program", "time_work"]
+
+
+def plain_variables() -> dict[str, str]:
+    """Return our variables without Python's: no modules of ours, nothing that forbids a cache."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
 
 
 def run_program(words: Sequence[str | Path], *, variables: Mapping[str, str] | None = None) -> str:
     """Run a program to its end and return what it printed; its failure is ours."""
     done = subprocess.run(
         [os.fspath(word) for word in words],
-        env={**os.environ, **(variables or {})},
+        env={**plain_variables(), **(variables or {})},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         check=True,

@@ -7,10 +7,12 @@ import resource
 import subprocess
 import time
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event, Thread
+
+from processes import plain_variables
 
 __all__ = ["ProgramError", "Run", "watch_program"]
 
@@ -32,13 +34,7 @@ class Run:
     peak_bytes: int
 
 
-def watch_program(
-    words: Sequence[str | Path],
-    *,
-    limit_seconds: float,
-    folder: Path,
-    variables: Mapping[str, str] | None = None,
-) -> Run:
+def watch_program(words: Sequence[str | Path], *, limit_seconds: float, folder: Path) -> Run:
     """Run a program to its end in a folder. Raises ProgramError.
 
     Memory is the sum of each process' own share (PSS), so that what they share counts once.
@@ -50,7 +46,7 @@ def watch_program(
         program = subprocess.Popen(
             [os.fspath(word) for word in words],
             cwd=folder,
-            env={**os.environ, **(variables or {})},
+            env=plain_variables(),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,

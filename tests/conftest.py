@@ -190,6 +190,14 @@ def repository() -> Path:
     return Path(__file__).resolve().parent.parent
 
 
+@pytest.fixture
+def benchmarks(repository: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Let a test import the benchmark's modules, which are no package; return their folder."""
+    folder = repository / "benchmarks"
+    monkeypatch.syspath_prepend(str(folder))
+    return folder
+
+
 @pytest.fixture(scope="session")
 def load_connector(
     tmp_path_factory: pytest.TempPathFactory,

@@ -13,8 +13,17 @@ os.environ["RUNTIME__DLTHUB_TELEMETRY"] = "false"
 os.environ["RUNTIME__LOG_LEVEL"] = "ERROR"
 
 import dlt  # noqa: E402 - it reads the settings at import
+import sqlalchemy  # noqa: E402 - stays with it
 from arrow_ends import url  # noqa: E402 - stays with it
 from dlt.sources.sql_database import sql_table  # noqa: E402 - stays with it
+
+
+def keep_floats(table):
+    """Let doubles be what they are; as reflected of MariaDB, they become decimals of ten digits."""
+    for column in table.columns:
+        if isinstance(column.type, sqlalchemy.Double):
+            column.type = sqlalchemy.Double()
+
 
 folder = Path(spec["folder"])
 schema = source.get("schema")
@@ -31,6 +40,7 @@ rows = sql_table(
     backend="pyarrow",
     chunk_size=100_000,
     reflection_level="full_with_precision",
+    table_adapter_callback=keep_floats,
 )
 if target["kind"] == "postgresql":
     place = url(target["connection"]).replace("@", ":any@")  # It wants a password, used or not.

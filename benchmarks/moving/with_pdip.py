@@ -49,7 +49,9 @@ def main():
     connection = psycopg2.connect(**target["connection"])
     with connection, connection.cursor() as cursor:
         table = f"{target['schema']}.{target['table']}"
-        cursor.execute(f"create table {table} ({DECLARED['postgresql']})")
+        # It hands on MariaDB's 0 and 1, which PostgreSQL takes for no boolean.
+        columns = DECLARED["postgresql"].replace("active boolean", "active smallint")
+        cursor.execute(f"create table {table} ({columns})")
     integration = IntegrationBase(
         SourceConnections=end(source, ConnectorTypes.MYSQL, source["schema"], "source"),
         TargetConnections=end(

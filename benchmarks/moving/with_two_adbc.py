@@ -12,7 +12,7 @@ from arrow_ends import read, schema, write
 
 spec = json.loads(sys.argv[1])
 if spec.get("reads"):
-    with pa.ipc.new_stream(pa.PythonFile(os.fdopen(1, "wb")), schema()) as stream:
+    with os.fdopen(1, "wb") as pipe, pa.ipc.new_stream(pipe, schema()) as stream:
         for batch in read(spec["source"]):
             stream.write_batch(batch)
 else:

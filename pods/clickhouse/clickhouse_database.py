@@ -7,6 +7,7 @@ from importlib.metadata import version
 
 from clickhouse_connect.driver import exceptions
 
+from pypods.connectors.error_table import ErrorTable
 from pypods.connectors.errors import (
     AuthenticationError,
     ConflictError,
@@ -27,7 +28,7 @@ from . import clickhouse_swap, clickhouse_types, clickhouse_values
 from .clickhouse_sessions import ClickhouseSession
 
 #: ClickHouse's numbers of errors.
-_ERRORS = {
+_ERRORS = ErrorTable({
     AuthenticationError: (192, 193, 194, 497, 516),
     StreamNotFoundError: (60, 81),
     SchemaError: (8, 10, 15, 16, 20, 36, 42, 43, 44, 46, 47, 48, 50, 51, 62, 63, 80, 126, 184, 215,
@@ -35,9 +36,10 @@ _ERRORS = {
     DataError: (6, 26, 27, 32, 33, 38, 41, 53, 69, 70, 72, 117, 131, 190, 321, 349, 376, 407, 441,
                 469, 547, 634, 636, 675, 676, 691),
     ConflictError: (57, 82),
-}  # fmt: skip
-#: Too many at once, out of memory, out of time: later there may be room.
-_PASSING = (159, 160, 202, 203, 204, 209, 210, 241, 242, 252, 319, 439, 473, 999)
+}, passing=(
+    # Too many at once, out of memory, out of time: later there may be room.
+    159, 160, 202, 203, 204, 209, 210, 241, 242, 252, 319, 439, 473, 999,
+))  # fmt: skip
 
 
 class ClickhouseDatabase(UntransactedDatabase):
@@ -87,11 +89,7 @@ class ClickhouseDatabase(UntransactedDatabase):
             if isinstance(error, exceptions.OperationalError):
                 return UnreachableError(message)
             return ConnectorError(message)
-        code = int(found[1])
-        for kind, codes in _ERRORS.items():
-            if code in codes:
-                return kind(message)
-        return ConnectorError(message, retry=code in _PASSING)
+        return _ERRORS.error(int(found[1]), message)
 
     # --- names ---------------------------------------------------------------------------------
 

@@ -29,7 +29,9 @@ class ExcelFormat(UntypedFormat):
         ),
         setting("header", "boolean", "whether the first row has the names", default=True),
     )  # fmt: skip
-    capabilities = dict(FILE_CAPABILITIES, partition=False)
+    capabilities = dict(
+        FILE_CAPABILITIES, partition=False, longest_text=excel_writing.MAX_CELL_CHARACTERS
+    )
     suffixes = (WRITTEN, ".xlsm", ".xlsb", ".xls", ".ods")
     has_parts = True
     in_s3 = False

@@ -19,7 +19,12 @@ POLL_SECONDS = 0.02
 POLL_MESSAGES = 1000
 
 
-def messages_until(consumer, partition, end, timeout):
+def consume(consumer, count):
+    """Return messages, of which there are so many at the most: for more of them, it would wait."""
+    return consumer.consume(max(min(count, POLL_MESSAGES), 1), POLL_SECONDS)
+
+
+def messages_until(consumer, partition, position, end, timeout):
     """Yield a partition's messages in lists, from where the consumer is up to an offset.
 
     Ends before it where an open transaction keeps back what comes after. Raises UnreachableError
@@ -27,11 +32,11 @@ def messages_until(consumer, partition, end, timeout):
     """
     patience = time.monotonic() + timeout
     while True:
-        got = consumer.consume(POLL_MESSAGES, POLL_SECONDS)
         messages, is_over = [], False
-        for message in got:
+        for message in consume(consumer, end - position):
             error = message.error()
             if error is None:
+                position = message.offset() + 1
                 is_over = is_over or message.offset() >= end - 1
                 if message.offset() < end:
                     messages.append(message)
@@ -121,7 +126,7 @@ class KafkaNotes(Notes):
         _, end = self.session.ends(self.topic, 0)
         patience = time.monotonic() + self.session.timeout
         while self._position < end:
-            for message in self._consumer.consume(POLL_MESSAGES, POLL_SECONDS):
+            for message in consume(self._consumer, end - self._position):
                 error = message.error()
                 if error is not None and error.code() != KafkaError._PARTITION_EOF:
                     raise KafkaException(error)

@@ -42,11 +42,16 @@ class Reading:
         spans = self._spans()
         positions = {partition: start for partition, (start, _) in spans.items()}
         first = 0
+        if spans:
+            # Else it looks for a topic that is new to it in its own time, after up to a second.
+            self.consumer.list_topics(self.topic, timeout=self.session.timeout)
         for partition, (start, end) in sorted(spans.items()):
             if start >= end:
                 continue
             self.consumer.assign([TopicPartition(self.topic, partition, start)])
-            for messages in messages_until(self.consumer, partition, end, self.session.timeout):
+            for messages in messages_until(
+                self.consumer, partition, start, end, self.session.timeout
+            ):
                 vectors = None
                 if self.has_vectors:
                     vectors = []

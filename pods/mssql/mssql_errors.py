@@ -9,6 +9,7 @@ from __future__ import annotations
 import mssql_python
 from mssql_python.exceptions import sqlstate_to_exception
 
+from pypods.connectors.error_table import ErrorTable
 from pypods.connectors.errors import (
     AuthenticationError,
     ConflictError,
@@ -20,18 +21,14 @@ from pypods.connectors.errors import (
     UnreachableError,
 )
 
-#: By SQLSTATE; a pair says whether trying again may help.
-_STATES = {
-    "28000": AuthenticationError,
-    "42S02": StreamNotFoundError,
-    "3F000": StreamNotFoundError,
-    "3D000": SettingsError,
-    "01S00": SettingsError,
-    "42S01": ConflictError,
-    "42S22": SchemaError,
-    "42S21": SchemaError,
+_BY_STATE = {
+    UnreachableError: ("08001", "08002", "08003", "08004", "08007", "08S01", "HYT00", "HYT01"),
+    AuthenticationError: ("28000",),
+    StreamNotFoundError: ("42S02", "3F000"),
+    SettingsError: ("3D000", "01S00"),
+    SchemaError: ("42S22", "42S21"),
+    ConflictError: ("42S01", "40001"),
 }
-_UNREACHABLE = ("08001", "08002", "08003", "08004", "08007", "08S01", "HYT00", "HYT01")
 #: What stands in messages whose SQLSTATE, 42000 or HY000, says little.
 _WORDS = (
     ("Login failed", AuthenticationError),
@@ -47,16 +44,18 @@ _WORDS = (
     ("would be truncated", DataError),
     ("XML parsing", DataError),
 )
-_AGAIN = ("deadlock", "Snapshot isolation transaction aborted", "Lock request time out")
+_PASSING = ("deadlock", "Snapshot isolation transaction aborted", "Lock request time out")
 
 
-def _texts(states) -> dict:
-    return {sqlstate_to_exception(state, "").driver_error: state for state in states}
+def _text(state: str) -> str:
+    """Return what an error of a SQLSTATE has as its driver_error."""
+    return sqlstate_to_exception(state, "").driver_error
 
 
-_KINDS = {text: _STATES[state] for text, state in _texts(_STATES).items()}
-_LOST = set(_texts(_UNREACHABLE))
-_DEADLOCK = set(_texts(("40001",)))
+_ERRORS = ErrorTable(
+    {kind: [_text(state) for state in states] for kind, states in _BY_STATE.items()},
+    passing=[_text("40001")],
+)
 
 
 def error_for(error) -> ConnectorError:
@@ -68,12 +67,10 @@ def error_for(error) -> ConnectorError:
             message + "; install its system libraries (Debian: libltdl7 and libgssapi-krb5-2)",
             retry=False,
         )
-    if error.driver_error in _DEADLOCK or any(words in said for words in _AGAIN):
+    if any(words in said for words in _PASSING):
         return ConflictError(message, retry=True)
-    if error.driver_error in _KINDS:
-        return _KINDS[error.driver_error](message)
-    if error.driver_error in _LOST:
-        return UnreachableError(message)
+    if error.driver_error in _ERRORS:
+        return _ERRORS.error(error.driver_error, message)
     for words, kind in _WORDS:
         if words in said:
             return kind(message)

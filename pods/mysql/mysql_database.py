@@ -10,8 +10,8 @@ from pymysql.cursors import SSCursor
 from pypods.connectors.errors import ConflictError, SchemaError, SettingsError
 from pypods.connectors.names import join_stream, short_hash
 from pypods.connectors.settings import Settings, setting
-from pypods.connectors.sql.database import CAPABILITIES, Database, Description
-from pypods.connectors.sql.journaled_staging import JournaledStaging
+from pypods.connectors.sql.database import CAPABILITIES, Description
+from pypods.connectors.sql.journaled_database import JournaledDatabase
 from pypods.connectors.sql.statement import Statement, Value
 
 from . import mysql_partitions, mysql_reading, mysql_swap, mysql_types, mysql_writing
@@ -43,7 +43,7 @@ _JSON_CHECKS = (
 _JSON_CHECK = re.compile(r"json_valid\(`((?:[^`]|``)+)`\)")
 
 
-class MysqlDatabase(Database):
+class MysqlDatabase(JournaledDatabase):
     """MySQL and MariaDB, with PyMySQL."""
 
     name = "mysql"
@@ -227,10 +227,6 @@ class MysqlDatabase(Database):
         return mysql_partitions.condition(self, partition)
 
     # --- writing -------------------------------------------------------------------------------
-
-    def staging(self, session, target):
-        """Return the steps of writing, of which DDL ends the transactions."""
-        return JournaledStaging(self, session, target)
 
     def hold_stream(self, session, target) -> None:
         """Wait until nobody else begins or ends a run of this table."""

@@ -12,18 +12,19 @@ from pypods.connectors.text_rows import batches_from_texts
 from pypods.connectors.types import kind_of
 
 from . import mysql_types
+from .mysql_rows import ResultRows
 
 
 def read_batches(session, statement, schema, batch_rows: int):
     """Yield the rows of a SELECT as they arrive. Raises DataError for what Arrow cannot hold."""
     text, values = statement.render(session.database.style, session.database.bind)
-    # Values come as texts, and as bytes where they are; Arrow reads them faster, and exactly.
-    session.connection.decoders = {}
     cursor = session.connection.cursor(SSCursor)
     try:
         cursor.execute(text, values or None)
+        # Values come as the bytes of texts; Arrow reads them faster, and exactly.
+        rows = ResultRows(cursor._result)
         yield from batches_from_texts(
-            cursor.fetchmany, schema, _ready, batch_rows=batch_rows, has_bytes=_has_bytes
+            rows.fetch, schema, _ready, batch_rows=batch_rows, has_bytes=lambda _: True
         )
     finally:
         session.cut(cursor)
@@ -46,6 +47,7 @@ def _ready(column, field):
         _refuse_systems(column, field)
     if _has_bytes(field):
         return column.cast(field.type)
+    column = column.cast(pa.utf8())
     if pa.types.is_timestamp(field.type) and field.type.tz:
         return pc.binary_join_element_wise(column, "", "Z")
     return column

@@ -14,7 +14,8 @@ from pypods.connectors.errors import (
 )
 from pypods.connectors.names import join_stream
 from pypods.connectors.settings import Settings, setting
-from pypods.connectors.sql.database import CAPABILITIES, Database, Description
+from pypods.connectors.sql.database import CAPABILITIES, Description
+from pypods.connectors.sql.journaled_database import JournaledDatabase
 from pypods.connectors.sql.key_ranges import key_ranges, range_condition
 from pypods.connectors.sql.statement import Statement, Value
 
@@ -43,7 +44,7 @@ _KEY = """
     where k.constraint_type = 'P' and """
 
 
-class OracleDatabase(Database):
+class OracleDatabase(JournaledDatabase):
     """Oracle, with its own driver in thin mode. What is done to tables cannot be undone."""
 
     name = "oracle"
@@ -76,7 +77,6 @@ class OracleDatabase(Database):
     number_type = "number(19)"
     key_text_type = "varchar2(200 char)"
     lock_for_update = " for update"
-    ddl_in_transactions = False
     max_name_characters = MAX_NAME_BYTES
 
     # --- connecting ----------------------------------------------------------------------------
@@ -302,10 +302,6 @@ class OracleDatabase(Database):
         if session.rows(Statement(_OBJECTS, self._named(parts, "name"))):
             session.change_tables(f"drop table {self.table(parts)} purge")
 
-    def drop_staging(self, session, parts) -> None:
-        """Remove a staging table once the transaction that emptied its need has ended."""
-        session.afterwards(lambda: self.drop_table(session, parts))
-
     def rename_table(self, session, parts, name: str) -> None:
         """Give a table another name, in the same schema, at once."""
         session.change_tables(f"alter table {self.table(parts)} rename to {self.quote(name)}")
@@ -341,17 +337,6 @@ class OracleDatabase(Database):
     def writer(self, session, staging, schema):
         """Return a function that appends a batch."""
         return oracle_writing.make_writer(session, staging, schema)
-
-    def replace_all(self, session, staging, target, plan) -> None:
-        """Change the rows in one transaction, and not the table: no change of a table is undone.
-
-        Not with the hint APPEND: that uses none of the space that the deleted rows leave, so each
-        replace would make the table larger.
-        """
-        self.evolve(session, target, plan)
-        session.run(f"delete from {self.table(target)}")
-        self.insert_all(session, staging, target, plan.schema.names)
-        self.drop_staging(session, staging)
 
     def upsert_all(self, session, staging, target, names, key) -> None:
         """Change the target's rows that have a staged key, and insert the others."""

@@ -45,7 +45,6 @@ class OracleSession(Session):
         oracledb.defaults.fetch_lobs = False
         oracledb.defaults.fetch_decimals = True
         self.settings = settings
-        self._afterwards: list = []
         super().__init__(oracledb.connect(**arguments_of(settings)), database)
         try:
             self.run(OPTIONS)
@@ -80,25 +79,8 @@ class OracleSession(Session):
         finally:
             cursor.close()
 
-    def afterwards(self, work) -> None:
-        """Have something done once the transaction has ended with its changes."""
-        self._afterwards.append(work)
-
     def begin(self) -> None:
         """Begin a transaction: nothing is under way, so the next change does."""
-        self._afterwards = []
-
-    def commit(self) -> None:
-        """End the transaction, with its changes."""
-        self.connection.commit()
-        works, self._afterwards = self._afterwards, []
-        for work in works:
-            work()
-
-    def rollback(self) -> None:
-        """End the transaction, without its changes."""
-        self._afterwards = []
-        self.connection.rollback()
 
     def release(self, name: str) -> None:
         """Leave the place; Oracle forgets it with the transaction."""

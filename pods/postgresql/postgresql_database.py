@@ -22,6 +22,8 @@ from . import postgresql_swap, postgresql_types
 from .postgresql_settings import SETTINGS
 from .postgresql_values import text_form
 
+#: What a partition has, all of it.
+_PARTITION = {"snapshot", "from_page", "to_page", "stable"}
 _KINDS = {"r": "table", "p": "table", "v": "view", "m": "view", "f": "table"}
 _COLUMNS = """
     select a.attname, format_type(a.atttypid, a.atttypmod), t.typname, t.typcategory,
@@ -245,7 +247,8 @@ class PostgresqlDatabase(Database):
         bounds = [pages * each // count for each in range(1, count)]
         edges = [0, *bounds, None]
         return [
-            {"snapshot": snapshot, "from_page": start, "to_page": end}
+            # A row that is changed moves to another page: ranges are of one snapshot alone.
+            {"snapshot": snapshot, "from_page": start, "to_page": end, "stable": False}
             for start, end in zip(edges, edges[1:])
         ]
 
@@ -256,7 +259,7 @@ class PostgresqlDatabase(Database):
         start, end = partition.get("from_page"), partition.get("to_page")
         snapshot = partition.get("snapshot")
         known = (
-            set(partition) == {"snapshot", "from_page", "to_page"}
+            set(partition) == _PARTITION
             and isinstance(snapshot, str)
             and re.fullmatch(r"[0-9A-F-]+", snapshot)
             and isinstance(start, int)

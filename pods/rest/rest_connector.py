@@ -34,6 +34,7 @@ class RestConnector(RecordConnector):
 
     name = "rest"
     title = "REST"
+    verified = "with services of the tests"
     settings = RestSettings()
     capabilities = {
         **RECORD_CAPABILITIES,

@@ -3,13 +3,8 @@
 from __future__ import annotations
 
 from pypods.connectors.errors import SettingsError
-from pypods.connectors.records.request_settings import (
-    check_choice,
-    check_request_settings,
-    check_url,
-    request_settings,
-)
-from pypods.connectors.settings import Settings, setting
+from pypods.connectors.records.request_settings import RequestSettings, basic_credentials
+from pypods.connectors.settings import setting
 
 TYPE_CHECKING = False  # As typing has it, without importing typing into every worker.
 if TYPE_CHECKING:
@@ -31,8 +26,11 @@ CLIENT_AUTHENTICATIONS = ("basic", "body")
 SCHEMES = ("http://", "https://")
 
 
-class RestSettings(Settings):
+class RestSettings(RequestSettings):
     """What the connector takes as ``connection``."""
+
+    authentications = AUTHENTICATIONS
+    urls = ("base_url", "token_url")
 
     def __init__(self) -> None:
         super().__init__(
@@ -61,7 +59,6 @@ class RestSettings(Settings):
                     default="number"),
             setting("idempotency_header", "text", "header that tells a request from another one; "
                     "none if empty: then no POST is repeated", default="Idempotency-Key"),
-            *request_settings(),
         )  # fmt: skip
 
     def check(self, connection: Any) -> dict[str, Any]:
@@ -69,27 +66,16 @@ class RestSettings(Settings):
         from urllib.parse import urlsplit
 
         checked = super().check(connection)
-        for name in ("base_url", "token_url"):
+        for name in self.urls:
             url = checked[name]
-            if url is None:
-                continue
-            check_url("rest", name, url)
-            if not url.lower().startswith(SCHEMES) or not _has_host(url):
+            if url is not None and not (url.lower().startswith(SCHEMES) and _has_host(url)):
                 raise SettingsError(
                     f"setting {name!r} of rest begins with http:// or https:// and a host"
                 )
         if urlsplit(checked["base_url"]).query:
             raise SettingsError("setting 'base_url' of rest has a query; give it as 'params'")
-        for name, known in (
-            ("auth", AUTHENTICATIONS),
-            ("decimals", DECIMALS),
-            ("client_auth", CLIENT_AUTHENTICATIONS),
-        ):
-            check_choice("rest", name, checked, known)
-        for name in AUTHENTICATIONS[checked["auth"]]:
-            if not checked[name]:
-                raise SettingsError(f"auth {checked['auth']} of rest needs the setting {name!r}")
-        check_request_settings("rest", checked)
+        self.check_choice(checked, "decimals", DECIMALS)
+        self.check_choice(checked, "client_auth", CLIENT_AUTHENTICATIONS)
         for name, value in (checked["headers"] or {}).items():
             if not isinstance(value, str):
                 raise SettingsError(f"header {name!r} of rest is text")
@@ -99,7 +85,6 @@ class RestSettings(Settings):
 
     def secrets(self, connection: dict[str, Any]) -> list[str]:
         """Return all texts that no message may show, in the forms in which they are sent."""
-        from base64 import b64encode
         from urllib.parse import quote, quote_plus
 
         names = ("password", "token", "api_key", "client_secret")
@@ -108,8 +93,7 @@ class RestSettings(Settings):
         found = [each for each in plain if each and isinstance(each, str)]
         for user, password in (("user", "password"), ("client_id", "client_secret")):
             if connection.get(password):
-                pair = f"{connection.get(user) or ''}:{connection[password]}"
-                found.append(b64encode(pair.encode()).decode("ascii"))
+                found.append(basic_credentials(connection.get(user), connection[password]))
         return [form for each in found for form in (each, quote(each, safe=""), quote_plus(each))]
 
 

@@ -11,7 +11,7 @@ from pypods.connectors.errors import (
 from pypods.connectors.names import short_hash
 from pypods.connectors.records.json_text import dump_json, put_at
 from pypods.connectors.records.json_writing import records_of_batch
-from pypods.connectors.records.sending import Sender
+from pypods.connectors.records.sending import ROWS_PER_CHECKPOINT, Sender
 
 from .rest_client import GONE, NOT_FOUND
 from .rest_endpoints import fill_path
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 __all__ = ["RestSender"]
 
 METHOD_NOT_ALLOWED = 405
-ROWS_PER_CHECKPOINT = 100
 
 
 class RestSender(Sender):
@@ -101,9 +100,10 @@ class RestSender(Sender):
         if not self.is_upsert:
             self._send(self.how["path"], self._document(records), request.identity)
             return
-        for at, (record, values) in enumerate(zip(records, self._keys(request.batch))):
+        rows = zip(records, self._keys(request.batch), request.identities)
+        for at, (record, values, identity) in enumerate(rows):
             try:
-                self._send(self._path(values), record, f"{request.identity} {at}")
+                self._send(self._path(values), record, identity)
             except DataError as error:
                 raise DataError(str(error), position=at) from None
 

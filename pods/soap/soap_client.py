@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from base64 import b64encode
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -25,6 +24,7 @@ from pypods.connectors.errors import (
     UnreachableError,
 )
 from pypods.connectors.records.repeating import is_worth_repeating, retry_after_seconds
+from pypods.connectors.records.request_settings import basic_credentials
 
 from .soap_settings import no_operation
 
@@ -129,8 +129,7 @@ class _Basic(requests.auth.AuthBase):
         self.origins: set[Any] = set()
         if settings["auth"] == "basic":
             # As UTF-8: requests would write it in Latin-1, which not every password is.
-            pair = f"{settings['user']}:{settings['password']}".encode()
-            self.header = "Basic " + b64encode(pair).decode("ascii")
+            self.header = f"Basic {basic_credentials(settings['user'], settings['password'])}"
 
     def __call__(self, request: Any) -> Any:
         if self.header and _origin(request.url) in self.origins:
@@ -154,6 +153,8 @@ class SoapClient:
         self._binding: Any = None
         self._client: Any = None
         self._address = ""
+        #: Whether the WSDL is not one that was kept.
+        self._is_new = False
 
     def __enter__(self) -> SoapClient:
         return self
@@ -177,6 +178,7 @@ class SoapClient:
         self.session.auth.origins = {_origin(settings["wsdl"])} - {None}
         about = zeep.Settings(forbid_dtd=True, forbid_entities=True, raw_response=True)
         document = self._documents.get(settings, self.transport, about, anew=anew)
+        self._is_new = anew
         self._client = zeep.Client(
             document, wsse=wsse, transport=self.transport, settings=about,
         )  # fmt: skip
@@ -199,6 +201,13 @@ class SoapClient:
             )
         self.session.auth.origins.add(_origin(self._address))
 
+    def renew(self) -> bool:
+        """Read the WSDL anew, unless that was done; return whether it may have changed."""
+        was_kept = not self._is_new
+        if was_kept:
+            self.load(anew=True)
+        return was_kept
+
     @property
     def address(self) -> str:
         """Where the service is."""
@@ -214,9 +223,17 @@ class SoapClient:
     def operation(self, name: str) -> Any:
         """Return an operation. Raises StreamNotFoundError."""
         there = self.operations()
+        # It may have come since the WSDL was read.
+        if name not in there and self.renew():
+            there = self.operations()
         if name not in there:
             raise no_operation(name, there)
         return there[name]
+
+    def arguments_type(self, name: str) -> Any:
+        """Return the type of what an operation is told; None where it is told nothing."""
+        given = self.operation(name).input
+        return None if given is None or given.body is None else given.body.type
 
     def answer_type(self, name: str) -> Any:
         """Return the type of what an operation answers; None where it answers nothing."""

@@ -35,6 +35,7 @@ class SoapConnector(RecordConnector):
 
     name = "soap"
     title = "SOAP"
+    verified = "with a service of spyne's"
     settings = SoapSettings()
     capabilities = {
         **RECORD_CAPABILITIES,
@@ -97,18 +98,21 @@ class SoapConnector(RecordConnector):
     ) -> RecordStream:
         from pypods.connectors.names import check_columns
 
-        from .soap_types import columns_of, member_at
-
         declared = Operation(settings, stream)
         shown = f"stream {stream!r}"
-        type_ = member_at(session.answer_type(declared.operation), declared.result, shown)
-        schema, known = columns_of(type_, declared.columns, shown)
+        try:
+            columns = _columns(session, declared, shown)
+        except SettingsError:
+            if not session.renew():
+                raise
+            columns = _columns(session, declared, shown)
         for names in (declared.key, declared.sorted_by):
-            check_columns(names, schema.names, shown)
-        declared.members = known
+            check_columns(names, columns.schema.names, shown)
+        declared.answer = columns
         made = RecordStream(
-            stream, schema=schema, key=declared.key, sorted_by=declared.sorted_by, about=declared
-        )
+            stream, schema=columns.schema, paths=columns.paths, key=declared.key,
+            sorted_by=declared.sorted_by, about=declared,
+        )  # fmt: skip
         if look:
             next(iter(self.pages(session, made, None)), None)
         return made
@@ -133,7 +137,7 @@ class SoapConnector(RecordConnector):
                 put_at(arguments, path.split("."), value)
             answer = session.call(declared.operation, arguments, repeatable=True)
             records = [
-                record_of(each, declared.members, stream.name)
+                record_of(each, declared.answer.record, stream.name)
                 for each in find_all(answer, declared.result)
             ]
             yield records
@@ -142,7 +146,7 @@ class SoapConnector(RecordConnector):
     def column(self, stream: RecordStream, values: list[Any], field: Any, *, first_row: int) -> Any:
         from .soap_types import column_from_xml
 
-        member = stream.about.members.get(field.name)
+        member = stream.about.answer.members[field.name]
         return column_from_xml(values, field, member, first_row)
 
     # --- changing ------------------------------------------------------------------------------
@@ -177,6 +181,14 @@ class SoapConnector(RecordConnector):
             return {"rows": None, "status": 200, "json": document}
 
         return self.using(connection, call, writing=True)
+
+
+def _columns(session: Any, declared: Operation, shown: str) -> Any:
+    """Return the columns of an operation's records, as the WSDL has them."""
+    from .soap_types import columns_of, type_at
+
+    type_ = type_at(session.answer_type(declared.operation), declared.result, shown)
+    return columns_of(type_, declared.columns, shown)
 
 
 def _look(answer: Any, path: list[str]) -> Any:

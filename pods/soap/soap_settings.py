@@ -10,19 +10,14 @@ from pypods.connectors.records.declarations import (
 )
 from pypods.connectors.records.json_text import parse_path
 from pypods.connectors.records.paging import check_pagination
-from pypods.connectors.records.request_settings import (
-    check_choice,
-    check_request_settings,
-    check_url,
-    request_settings,
-)
-from pypods.connectors.settings import Settings, setting
+from pypods.connectors.records.request_settings import RequestSettings, basic_credentials
+from pypods.connectors.settings import setting
 
 TYPE_CHECKING = False  # As typing has it, without importing typing into every worker.
 if TYPE_CHECKING:
     from typing import Any
 
-__all__ = ["Operation", "SoapSettings"]
+__all__ = ["Column", "Operation", "SoapSettings"]
 
 #: Ways to say who we are, and the settings that each needs.
 AUTHENTICATIONS = {
@@ -36,12 +31,16 @@ _KNOWN = {
     "key": (str, list), "sorted_by": (str, list), "where": dict, "pagination": dict,
     "write": dict, "upsert": dict,
 }  # fmt: skip
+_COLUMN = {"type": str, "path": (str, list)}
 _WRITING = {"operation": str, "arguments": dict, "columns": dict, "identity": (str, list),
             "into": (str, list)}  # fmt: skip
 
 
-class SoapSettings(Settings):
+class SoapSettings(RequestSettings):
     """What the connector takes as ``connection``."""
+
+    authentications = AUTHENTICATIONS
+    urls = ("wsdl", "address")
 
     def __init__(self) -> None:
         super().__init__(
@@ -58,31 +57,30 @@ class SoapSettings(Settings):
             setting("password", "text", "the user's password", secret=True),
             setting("check_stream", "text", "stream of which check reads a page; without it, it "
                     "reads the WSDL only"),
-            *request_settings(),
         )  # fmt: skip
-
-    def check(self, connection: Any) -> dict[str, Any]:
-        """Return the settings with defaults. Raises SettingsError; it never shows a value."""
-        checked = super().check(connection)
-        for name in ("wsdl", "address"):
-            check_url("soap", name, checked[name])
-        check_choice("soap", "auth", checked, AUTHENTICATIONS)
-        for name in AUTHENTICATIONS[checked["auth"]]:
-            if not checked[name]:
-                raise SettingsError(f"auth {checked['auth']} of soap needs the setting {name!r}")
-        check_request_settings("soap", checked)
-        return checked
 
     def secrets(self, connection: dict[str, Any]) -> list[str]:
         """Return all texts that no message may show, in the forms in which they are sent."""
-        from base64 import b64encode
         from xml.sax.saxutils import escape
 
         password = connection.get("password")
         if not password:
             return []
-        pair = f"{connection.get('user') or ''}:{password}"
-        return [password, escape(password), b64encode(pair.encode()).decode("ascii")]
+        pair = basic_credentials(connection.get("user"), password)
+        return [password, escape(password), pair]
+
+
+class Column:
+    """A column as it is declared: its type, and the elements that lead to it from a record's own.
+
+    Without a type it is the element's, without a path the element of its name.
+    """
+
+    def __init__(self, shown: str, given: Any) -> None:
+        declared = {"type": given} if isinstance(given, str) else given
+        check_declaration(shown, declared, _COLUMN)
+        self.type: str | None = declared.get("type")
+        self.path = parse_path(declared.get("path"))
 
 
 class Operation:
@@ -97,8 +95,11 @@ class Operation:
         self.operation: str = declared.get("operation", name)
         self.arguments: dict[str, Any] = dict(declared.get("arguments") or {})
         self.result = parse_path(declared.get("result"))
-        #: Types of columns that the XSD leaves open, or that are wanted otherwise.
-        self.columns: dict[str, str] = dict(declared.get("columns") or {})
+        #: Columns that are wanted otherwise than the XSD has them, or that it leaves open.
+        self.columns = {
+            name: Column(f"{shown}: column {name!r}", given)
+            for name, given in (declared.get("columns") or {}).items()
+        }
         self.key = column_names(declared.get("key"))
         self.sorted_by = column_names(declared.get("sorted_by"))
         self.where = check_where(shown, declared.get("where"))
@@ -107,6 +108,8 @@ class Operation:
             declared.get("pagination") or {"kind": "none"},
             ("none", "page", "offset", "cursor"),
         )
+        #: What columns are in the operation's answer, once that is known.
+        self.answer: Any = None
         self._write = {mode: declared.get(mode) for mode in ("write", "upsert")}
 
     def writing(self, what: str) -> dict[str, Any]:

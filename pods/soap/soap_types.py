@@ -23,18 +23,29 @@ from zeep.xsd.types import builtins
 from zeep.xsd.types.complex import ComplexType
 
 from pypods.connectors.errors import SchemaError, SettingsError
-from pypods.connectors.records.json_columns import column_from_json
+from pypods.connectors.records.json_columns import column_from_json, without_further_zeros
+from pypods.connectors.records.json_text import dump_json
 from pypods.connectors.types import field_from_text, kind_of
 
 TYPE_CHECKING = False  # As typing has it, without importing typing into every worker.
 if TYPE_CHECKING:
     from typing import Any
 
-__all__ = ["column_from_xml", "columns_of", "find_all", "member_at", "record_of"]
+__all__ = [
+    "column_from_xml",
+    "columns_of",
+    "find_all",
+    "json_of",
+    "member_at",
+    "members",
+    "record_of",
+    "type_at",
+]
 
 NIL = "{http://www.w3.org/2001/XMLSchema-instance}nil"
 #: The text of an element that has attributes too.
 TEXT = "value"
+IN_ANSWER = "in the answer"
 #: From what is made of others to what those are.
 _TYPES = (
     (builtins.Boolean, "bool"),
@@ -104,38 +115,84 @@ def members(type_: Any) -> dict[str, Member]:
     return found
 
 
-def member_at(type_: Any, path: list[str], shown: str) -> Any:
-    """Return the type at a path of elements. Raises SettingsError, with what is there."""
+def member_at(known: dict[str, Member], path: list[str], shown: str, where: str) -> Member:
+    """Return the member at a path of elements. Raises SettingsError, with what is there."""
+    found = None
     for at, step in enumerate(path):
-        known = members(type_)
         if step not in known:
             raise SettingsError(
-                f"{shown}: there is no {'.'.join(path[: at + 1])!r} in the answer; there is "
+                f"{shown}: there is no {'.'.join(path[: at + 1])!r} {where}; there is "
                 f"{', '.join(known) or 'nothing'}"
             )
-        type_ = known[step].type
-    return type_
+        found = known[step]
+        known = members(found.type)
+    assert found is not None
+    return found
 
 
-def columns_of(type_: Any, declared: dict[str, str], shown: str) -> tuple[Any, dict[str, Member]]:
-    """Return the schema of records of a type, and its members. Raises SettingsError."""
+def type_at(type_: Any, path: list[str], shown: str) -> Any:
+    """Return the type at a path of elements. Raises SettingsError, with what is there."""
+    return member_at(members(type_), path, shown, IN_ANSWER).type if path else type_
+
+
+class Columns:
+    """The columns of a type's records: ``schema``, and by name ``members`` and ``paths``.
+
+    A path is there for a column that has not its element's name; ``record`` are the members of a
+    record itself, by their names.
+    """
+
+    def __init__(self, record: dict[str, Member]) -> None:
+        self.record = record
+        self.members: dict[str, Member] = {}
+        self.paths: dict[str, list[str]] = {}
+        self.schema: Any = None
+
+
+def columns_of(type_: Any, declared: dict[str, Any], shown: str) -> Columns:
+    """Return the columns of records of a type. Raises SettingsError.
+
+    What is declared has a ``type`` and a ``path``, either of which may be empty. An element that a
+    column has the path of is called as that column is; what lies deeper has a column of its own.
+    """
     import pyarrow as pa
 
-    known = members(type_)
-    if not known:
-        # A list of plain values, each a record of one column.
-        known = {TEXT: Member(TEXT, type_, repeats=False)}
+    # A list of plain values is one of records of one column.
+    made = Columns(members(type_) or {TEXT: Member(TEXT, type_, repeats=False)})
+    made.paths = {name: column.path for name, column in declared.items() if column.path}
     for name in declared:
-        if name not in known:
-            raise SettingsError(f"{shown}: there is no column {name!r}; there is {list(known)}")
+        if name not in made.paths and name not in made.record:
+            raise SettingsError(
+                f"{shown}: there is no column {name!r}; there is {list(made.record)}"
+            )
+    for local, member in made.record.items():
+        called = [name for name, path in made.paths.items() if path == [local]]
+        own = [] if called or local in made.paths else [local]
+        made.members.update(dict.fromkeys(called + own, member))
+    for name, path in made.paths.items():
+        if name not in made.members:
+            made.members[name] = _leaf(made.record, path, f"{shown}: column {name!r}")
     fields = []
-    for name, member in known.items():
-        text = "json" if member.is_nested else member.text
+    for name, member in made.members.items():
+        text = declared[name].type if name in declared else None
         try:
-            fields.append(field_from_text(name, declared.get(name, text)))
+            fields.append(
+                field_from_text(name, text or ("json" if member.is_nested else member.text))
+            )
         except SchemaError as exc:
             raise SettingsError(f"{shown}: {exc}") from None
-    return pa.schema(fields), known
+    made.schema = pa.schema(fields)
+    return made
+
+
+def _leaf(record: dict[str, Member], path: list[str], shown: str) -> Member:
+    for at in range(1, len(path)):
+        if member_at(record, path[:at], shown, IN_ANSWER).repeats:
+            raise SettingsError(
+                f"{shown}: {'.'.join(path[:at])!r} repeats, so nothing in it is a column; read it "
+                f"as the JSON that it is"
+            )
+    return member_at(record, path, shown, IN_ANSWER)
 
 
 def find_all(element: Any, path: list[str]) -> list[Any]:
@@ -213,17 +270,18 @@ def json_of(element: Any, type_: Any) -> Any:
     return text
 
 
-def column_from_xml(values: list[Any], field: Any, member: Any, first_row: int) -> Any:
+def column_from_xml(values: list[Any], field: Any, member: Member, first_row: int) -> Any:
     """Return an array of one column's values. Raises DataError."""
     import pyarrow as pa
     import pyarrow.types as is_
 
-    from pypods.connectors.records.json_columns import without_further_zeros
     from pypods.connectors.text_forms import array_from_text
 
-    if kind_of(field) == "json":
-        return column_from_json(values, field, first_row=first_row)
-    if is_.is_string(field.type):
+    if member.is_nested:
+        return column_from_json(values, field, first_row=first_row, loose=True)
+    # What lies deeper in a record was JSON already.
+    values = [each if each is None or isinstance(each, str) else dump_json(each) for each in values]
+    if is_.is_string(field.type) and kind_of(field) != "json":
         return pa.array(values, field.type)
     # Spaces around what is no text do not count; what is empty is nothing, but for bytes.
     texts = [None if each is None else each.strip() for each in values]
@@ -233,7 +291,7 @@ def column_from_xml(values: list[Any], field: Any, member: Any, first_row: int) 
         texts = [_FLOATS.get(each, each) for each in texts]
     if is_.is_timestamp(field.type) or is_.is_time(field.type):
         texts = without_further_zeros(texts)
-    binary = "hex" if member is not None and member.is_hex else "base64"
+    binary = "hex" if member.is_hex else "base64"
     if is_.is_binary(field.type) and binary == "base64":
         texts = [None if each is None else "".join(each.split()) for each in texts]
     return array_from_text(pa.array(texts, pa.utf8()), field, binary=binary, first_row=first_row)

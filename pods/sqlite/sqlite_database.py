@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import suppress
+from itertools import chain, islice
 from pathlib import Path
 from urllib.parse import quote as percent_encoded
 
@@ -25,6 +26,11 @@ from pypods.connectors.sql.statement import Statement, Value
 from pypods.connectors.types import field_from_text, text_of
 
 from . import sqlite_reading, sqlite_types, sqlite_values
+
+#: Rows of one INSERT: each statement costs as much as several values.
+ROWS_AT_ONCE = 32
+#: How many values a statement may have in every SQLite.
+MAX_VALUES = 999
 
 
 class SqliteSession(Session):
@@ -315,15 +321,22 @@ class SqliteDatabase(FileDatabase):
     def writer(self, session, staging, schema):
         """Return a function that inserts a batch."""
         names = ", ".join(map(self.quote, schema.names))
-        marks = ", ".join("?" * len(schema))
-        text = f"insert into {self.table(staging)} ({names}) values ({marks})"
+        row = f"({', '.join('?' * len(schema))})"
+        text = f"insert into {self.table(staging)} ({names}) values "
+        at_once = max(1, min(ROWS_AT_ONCE, MAX_VALUES // len(schema)))
+        many = text + ", ".join([row] * at_once)
 
         def insert(batch) -> None:
             columns = [
                 sqlite_values.to_kept(column, field)
                 for column, field in zip(batch.columns, batch.schema)
             ]
-            session.connection.executemany(text, zip(*columns))
+            rows = zip(*columns)
+            whole = batch.num_rows // at_once
+            session.connection.executemany(
+                many, (list(chain(*islice(rows, at_once))) for _ in range(whole))
+            )
+            session.connection.executemany(text + row, rows)
 
         return insert
 

@@ -14,15 +14,36 @@ FETCHED_ROWS = 65536
 
 
 def can_read_fast(schema) -> bool:
-    """Whether every column has values of one kind: none is text made of numbers and texts."""
-    return all(map(sqlite_types.keeps_one_kind, schema))
+    """Whether ADBC can give every column: none is text made of numbers and texts."""
+    return all(
+        sqlite_types.keeps_one_kind(field) or sqlite_types.is_mixed_decimal(field)
+        for field in schema
+    )
 
 
-def _kept_as(field) -> tuple[str, str]:
-    """Return the Arrow type that ADBC gives a column's values, and a value of that kind."""
+def _selected(database, field) -> list[str]:
+    """Return what is selected for a column: one item, or its REALs and its other values."""
+    name = database.quote(field.name)
+    if not sqlite_types.is_mixed_decimal(field):
+        return [name]
+    others = (
+        f"case typeof({name}) when 'real' then '{sqlite_values.OF_REAL}' "
+        f"when 'null' then '{sqlite_values.OF_NULL}' when 'blob' then 'blob' "
+        f"else cast({name} as text) end"
+    )
+    return [f"case typeof({name}) when 'real' then {name} else 0.0 end", others]
+
+
+def _kept_as(field) -> list[tuple[str, str]]:
+    """Return the Arrow types that ADBC gives what is selected, and a value of each kind."""
+    if sqlite_types.is_mixed_decimal(field):
+        return [("double", "0.0"), ("string", "''")]
+    return [_kind_of_values(field.type)]
+
+
+def _kind_of_values(type_) -> tuple[str, str]:
     import pyarrow.types as is_
 
-    type_ = field.type
     if is_.is_integer(type_) or is_.is_boolean(type_):
         return "int64", "0"
     if is_.is_floating(type_):
@@ -59,9 +80,10 @@ def read_with_adbc(session, statement, schema, batch_rows: int):
 
     if not len(schema):
         return
-    kinds = [_kept_as(field) for field in schema]
+    kinds = [kind for field in schema for kind in _kept_as(field)]
     text, values = statement.render("qmark", session.database.bind)
-    text = f"select *, {_guard(session.database, schema)} from ({text})"
+    items = [item for field in schema for item in _selected(session.database, field)]
+    text = f"select {', '.join(items)}, {_guard(session.database, schema)} from ({text})"
     seen = 0
     with adbc.connect(session.uri) as connection, connection.cursor() as cursor:
         cursor.adbc_statement.set_options(
@@ -80,13 +102,9 @@ def read_with_adbc(session, statement, schema, batch_rows: int):
                 batch, ours = batch.slice(ours), 0
                 if not batch.num_rows:
                     continue
-                if pc.max(batch.column(len(schema))).as_py():
+                if pc.max(batch.column(len(kinds))).as_py():
                     raise DataError("a value of another kind")  # The slow way says which one.
-                columns = [
-                    sqlite_values.to_declared(column, field, seen)
-                    for column, field in zip(batch.columns, schema)
-                ]
-                yield pa.record_batch(columns, schema=schema)
+                yield pa.record_batch(_declared(batch, schema, seen), schema=schema)
                 seen += batch.num_rows
         except (DataError, OSError, adbc.Error) as exc:
             problem = exc
@@ -101,6 +119,17 @@ def read_with_adbc(session, statement, schema, batch_rows: int):
             continue
         yield batch.slice(seen)
         seen = 0
+
+
+def _declared(batch, schema, first_row: int):
+    """Return the columns of a batch in their declared types."""
+    given = iter(batch.columns)
+    return [
+        sqlite_values.mixed_decimals(next(given), next(given), field, first_row)
+        if sqlite_types.is_mixed_decimal(field)
+        else sqlite_values.to_declared(next(given), field, first_row)
+        for field in schema
+    ]
 
 
 def read_with_sqlite3(session, statement, schema, batch_rows: int):

@@ -78,6 +78,13 @@ def keeps_one_kind(field) -> bool:
     return INEXACT not in (field.metadata or {})
 
 
+def is_mixed_decimal(field) -> bool:
+    """Whether a column is a decimal that SQLite keeps as INTEGER, REAL or TEXT, as it sees fit."""
+    import pyarrow.types as is_
+
+    return not keeps_one_kind(field) and is_.is_decimal128(field.type)
+
+
 def turns_into_text(field) -> bool:
     """Whether SQLite turns a number into text when a column is given one: TEXT affinity."""
     declared = (field.metadata or {}).get(DECLARED, b"").decode().upper()

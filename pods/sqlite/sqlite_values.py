@@ -8,6 +8,15 @@ from pypods.connectors.batches import conform, misfit
 from pypods.connectors.errors import DataError
 from pypods.connectors.types import kind_of
 
+from .sqlite_types import NUMERIC_DIGITS
+
+#: What stands for a REAL and for NULL among the texts of a column that has both.
+OF_REAL, OF_NULL = "", "-"
+#: Arrow writes an exponent for numbers with more zeros behind the point.
+_PLAIN_SCALE = 6
+#: A decimal128 of 19 digits, which an integer is, has room for no more behind the point.
+_MOST_SCALE = 18
+
 
 def to_declared(array, field, first_row: int):
     """Return a column that SQLite gave, in its declared type. Raises DataError."""
@@ -41,25 +50,64 @@ def _first(mask):
 
 
 def _decimals(array, field, first_row: int):
-    """Return decimals of at most 15 digits from REALs: the one whose nearest REAL it is."""
+    """Return decimals from REALs: of each the one whose nearest REAL it is."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
     precision, scale = field.type.precision, field.type.scale
+    if scale > _MOST_SCALE:
+        return _shortest_decimals(array, field)
     power = float(10**scale)
     whole = pc.round(pc.multiply(array, power))
     # Both are integers that a double holds, so the division is rounded once: to the nearest.
     same = pc.and_(
-        pc.equal(pc.divide(whole, power), array), pc.less(pc.abs(whole), float(10**precision))
+        pc.equal(pc.divide(whole, power), array),
+        pc.less(pc.abs(whole), float(10 ** min(precision, NUMERIC_DIGITS))),
     )
-    bad = _first(pc.invert(same))
-    if bad is not None:
-        raise misfit(array, bad, field, first_row)
+    if not pc.all(same).as_py():
+        if precision > NUMERIC_DIGITS:
+            return _shortest_decimals(array, field)
+        raise misfit(array, _first(pc.invert(same)), field, first_row)
     whole = whole.cast(pa.int64()).cast(pa.decimal128(19, 0))
     if not scale:
         return whole.cast(field.type)
     unit = pa.scalar(Decimal(1).scaleb(-scale), pa.decimal128(scale, scale))
     return pc.multiply(whole, unit).cast(field.type)
+
+
+def _shortest_decimals(array, field):
+    """Return decimals from REALs: of each the shortest text that stands for it."""
+    import pyarrow as pa
+
+    try:
+        return pa.array([to_python(value, field) for value in array.to_pylist()], field.type)
+    except (pa.ArrowInvalid, TypeError) as exc:
+        raise DataError(f"column {field.name!r}: {exc}", column=field.name) from None
+
+
+def mixed_decimals(reals, texts, field, first_row: int):
+    """Return decimals of a column that has REALs beside INTEGERs and TEXTs.
+
+    ``texts`` has OF_REAL where the value is in ``reals``, OF_NULL, or the value. Raises DataError
+    for what only the slow way takes, or refuses with its place.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    is_real = pc.equal(texts, OF_REAL)
+    none = pa.scalar(None, pa.float64())
+    if pc.all(is_real).as_py():
+        return _decimals(reals, field, first_row)
+    made = _decimals(pc.if_else(is_real, reals, none), field, first_row)
+    is_text = pc.invert(pc.or_(is_real, pc.equal(texts, OF_NULL)))
+    if not pc.any(is_text).as_py():
+        return made
+    given = pc.if_else(is_text, texts, pa.scalar(None, pa.utf8()))
+    try:
+        parsed = given.cast(field.type)
+    except pa.ArrowInvalid as exc:  # It may be one for Python, which takes spaces around it.
+        raise DataError(f"column {field.name!r}: {exc}", column=field.name) from None
+    return pc.coalesce(made, parsed)
 
 
 def _uuids(array, field, first_row: int):
@@ -139,6 +187,8 @@ def to_kept(column, field):
     elif kind_of(field) == "uuid":
         return [None if each is None else str(uuid.UUID(bytes=each)) for each in column.to_pylist()]
     elif is_.is_decimal(type_):
+        if 0 <= type_.scale <= _PLAIN_SCALE:
+            return column.cast(pa.utf8()).to_pylist()
         return [None if each is None else format(each, "f") for each in column.to_pylist()]
     elif is_.is_timestamp(type_) and type_.tz:
         plain = column.cast(pa.timestamp("us")).cast(pa.utf8())

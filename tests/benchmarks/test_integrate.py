@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -52,6 +53,15 @@ def test_who_cannot_move_is_listed_with_the_reason(document):
     assert document["ways"]["postgresql-parquet"]["comparisons"] == []
     (beside,) = document["ways"]["sqlite-postgresql"]["comparisons"]
     assert beside["times"] > 0
+
+
+def test_the_page_has_every_table_and_whether_aims_are_met(document, benchmarks):
+    page = runpy.run_path(str(benchmarks / "moving_page.py"))["to_page"](document, 1)
+    for way in document["ways"].values():
+        assert f"### {way['title']}, 500 rows of 8 columns" in page
+    assert page.count("| pypods integrate | ") == 3
+    assert page.count("(aim: at least 0.8 x, ") == 2
+    assert "the median of 1 rounds" in page
 
 
 def test_unknown_words_are_refused():

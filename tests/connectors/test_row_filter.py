@@ -66,6 +66,8 @@ def test_after_compares_the_second_column_where_the_first_is_the_same():
 def test_it_names_the_columns_that_it_needs():
     chosen = RowFilter(BATCH.schema, "t", where=[["s", "=", "a"]], order_by=["n"])
     assert chosen.columns == {"s", "n"}
+    assert chosen.needed(["d"]) == ["n", "s", "d"]
+    assert chosen.needed([]) == ["n", "s"]
 
 
 @pytest.mark.parametrize(

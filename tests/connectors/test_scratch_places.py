@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from pypods.conformance import find_scratch_place
+from pypods.conformance import Scratch, find_scratch_place
 from pypods.conformance.failure_place import place_of
+from pypods.conformance.subject import Subject
 from pypods.errors import PodCallError
 
 
@@ -160,3 +161,20 @@ def test_a_folder_elsewhere_is_left_and_said():
 
 def test_an_error_that_came_through_no_check_has_no_place():
     assert place_of(ValueError("made here")) == ""
+
+
+def test_writing_is_asked_for_where_somebody_makes_what_is_written_into():
+    class Loader:
+        def __init__(self, **capabilities):
+            self.pod = Pod(**capabilities)
+
+        def load_pod(self):
+            return self.pod
+
+    def offers(scratch, **capabilities):
+        return Subject(Loader(**capabilities), scratch).offers("write:append")
+
+    assert offers(Scratch({}))
+    assert not offers(Scratch({}), create=False)
+    assert offers(Scratch({}, declare=lambda stream, schema, key: None), create=False)
+    assert not offers(Scratch({}, declare=lambda stream, schema, key: None), write=[])

@@ -1,66 +1,28 @@
 """The host or a pod is killed at some moment, and nothing is lost or double afterwards.
 
 PYPODS_TEST_KILLS is how many moments are tried for each number of parts (5 without it). The seed
-is printed; PYPODS_TEST_CHAOS_SEED repeats one.
+is printed; PYPODS_TEST_CHAOS_SEED repeats one. Servers that are killed: test_server_kills.
 """
 
 from __future__ import annotations
 
-import contextlib
-import os
 import random
-import signal
-import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 from tests.integrator.conftest import fill, leftovers, rows_of
+from victims import EXECUTION, SEED, Host, children_of, kill, kills
 
 from pypods.integrator import Integrator
 
-KILLS = int(os.environ.get("PYPODS_TEST_KILLS", "5"))
-SEED = int(os.environ.get("PYPODS_TEST_CHAOS_SEED", "0")) or random.SystemRandom().getrandbits(32)
+KILLS = kills(5)
 ROWS = 2000
 
 pytestmark = [
     pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc"),
     pytest.mark.timeout(120 + 30 * KILLS),
 ]
-
-PROGRAM = """
-import sys
-from pypods.integrator import Integrator, Operation
-
-Integrator(pods_directory=sys.argv[1]).integrate(
-    Operation.model_validate_json(sys.argv[2]), execution_id="killed"
-)
-"""
-
-
-def children_of(pid: int) -> list[int]:
-    """Return the processes that a process started."""
-    with contextlib.suppress(OSError):
-        tasks = Path(f"/proc/{pid}/task").iterdir()
-        return [int(each) for task in tasks for each in (task / "children").read_text().split()]
-    return []
-
-
-class Host:
-    """A program that runs an operation."""
-
-    def __init__(self, pods: Path, operation: str, folder: Path) -> None:
-        self.began = time.monotonic()
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", PROGRAM, str(pods), operation],
-            cwd=folder, stderr=subprocess.PIPE, text=True,
-        )  # fmt: skip
-
-    def end(self) -> tuple[int, str]:
-        """Wait until it ends, and return how."""
-        _, said = self.process.communicate(timeout=60)
-        return self.process.returncode, said
 
 
 @pytest.mark.parametrize("parts", [1, 2])
@@ -97,18 +59,17 @@ def test_after_a_kill_source_and_target_are_equal(here, connector_pods, operatio
                 pods = children_of(chosen)
                 chosen = choose.choice(pods) if pods else 0
             if chosen:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(chosen, signal.SIGKILL)
+                kill(chosen)
             killed.append(f"{victim} at {moment:.2f} s")
         code, said = host.end()
         if not number:
-            longest = time.monotonic() - host.began
+            longest = host.seconds
         if code != 0:
             assert victim != "nobody", said
             # A pod that does not even start is an error; every other one is got over.
             assert victim == "host" or "PodStartError" in said, said
             again = Integrator(pods_directory=connector_pods, history=folder / ".pypods/history.db")
-            report = again.integrate(one, execution_id="killed")
+            report = again.integrate(one, execution_id=EXECUTION)
             again.history.close()
             assert report.status == "finished"
         rows = rows_of(here / "b.db")

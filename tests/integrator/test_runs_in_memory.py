@@ -223,6 +223,20 @@ def test_a_target_that_forgets_rows_is_found_out(move):
     assert "b" not in target.tables
 
 
+def test_a_target_that_has_fewer_rows_in_as_many_batches_is_found_out(move):
+    class Miscounting(Memory):
+        def prepare(self, *args, **options):
+            found = super().prepare(*args, **options)
+            for part in found["parts"].values():
+                part["rows"] -= 1
+            return found
+
+    target = Miscounting()
+    with pytest.raises(IntegrationError, match="4 rows were written and 3 are staged in memory b"):
+        move(Memory({"a": TABLE}), target)
+    assert "b" not in target.tables
+
+
 # --- verifying ----------------------------------------------------------------------------------
 
 

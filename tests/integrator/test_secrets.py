@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+import re
+from threading import Event, Thread
 
 import pytest
 
 from pypods.errors import OperationError
-from pypods.integrator.secrets import Mask, masked_logging, resolve_secrets
+from pypods.integrator.secrets import MASK, Mask, masked_logging, resolve_secrets
 
 
 def test_references_are_replaced_at_any_depth(tmp_path, monkeypatch):
@@ -89,3 +91,21 @@ def test_logs_are_masked_while_it_runs(caplog):
         logger.info("nothing")
     assert caplog.messages == ["value *** of 5", "nothing"]
     assert logger.filters == []
+
+
+def test_secrets_that_two_threads_tell_at_once_are_both_masked(monkeypatch):
+    mask, told = Mask(), Event()
+
+    def compile_slowly(pattern):
+        if "second" not in pattern:
+            told.wait(0.3)  # Till the other one has told its own, if it can.
+        return compile_now(pattern)
+
+    compile_now = re.compile
+    monkeypatch.setattr("pypods.integrator.secrets.re.compile", compile_slowly)
+    first = Thread(target=mask.add, args=("first secret",))
+    first.start()
+    mask.add("second secret")
+    told.set()
+    first.join()
+    assert mask("first secret, second secret") == f"{MASK}, {MASK}"

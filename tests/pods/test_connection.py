@@ -222,9 +222,13 @@ def test_a_request_that_did_not_fit_by_the_deadline_is_waited_for_if_it_was_begu
         raise error
 
     fake.on_send = too_late
+    closed = [encode_document({"kind": "close", "stream": stream}) for stream in (1, 2)]
+    connection.outbox.extend(closed)
     with pytest.raises(DeadlineError):
         connection.exchange(1, request(1), time.monotonic() + 5)
     assert connection.is_waited_for(1) is begun
+    # What was to precede it is out with it, or precedes the next one.
+    assert list(connection.outbox) == ([] if begun else closed)
 
 
 def test_an_error_of_sending_is_raised_as_it_is(fake: Fake, connection: Connection) -> None:

@@ -133,7 +133,7 @@ def held():
     return [len(each) for each in gc.get_objects() if type(each).__name__ == "References"][0]
 def readings():
     gc.collect()
-    return sum(type(each).__name__ == "_Reading" for each in gc.get_objects())
+    return sum(type(each).__name__ == "Reading" for each in gc.get_objects())
 '''
 )
 

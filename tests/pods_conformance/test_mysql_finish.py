@@ -173,7 +173,7 @@ def test_an_end_that_is_cut_off_anywhere_is_all_or_nothing(cutting, mariadb_plac
 
 def test_a_worker_that_is_killed_in_the_end_of_a_run_leaves_all_or_nothing(cutting, mariadb_place):
     place, seen = mariadb_place, []
-    for statements in (4, 6):  # Before the swap, and behind it.
+    for statements in (6, 8):  # Before the swap, and behind it.
         ask = begin(cutting, place, "a swap", f"killed {statements}")
         cutting.cut_after(statements, "kill")
         with pytest.raises(PodDiedError) as caught:

@@ -164,6 +164,43 @@ def test_decimals_of_many_digits_are_read_as_they_are_kept(pod, file, place):
     assert [row["n"] for row in read(pod, place)] == [Decimal("1.5"), Decimal(2), None]
 
 
+MIXED = (
+    "5", "-7", "0.25", "'12.5'", "'1234567890123456'", "' 2.5 '", "1e3", "123456789012.0625",
+    "null", "4503599627370497.5", "-0.0001", "9007199254740993", "0.30000000000000004",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("others", [0, 100_000], ids=["alone", "after many"])
+@pytest.mark.parametrize("declared", ["numeric(38,18)", "decimal_text(38,18)", "numeric(38,20)"])
+def test_decimals_kept_as_several_kinds_are_read_each_as_it_is(pod, file, place, declared, others):
+    """What SQLite keeps as INTEGER, REAL and TEXT arrives as the numbers that these show."""
+    make(
+        file, f"create table t (id integer primary key, d {declared})",
+        "with recursive n(i) as (select 0 union all select i + 1 from n) "
+        f"insert into t (d) select i / 8.0 from n limit {others}",
+        *(f"insert into t (d) values ({value})" for value in MIXED),
+    )  # fmt: skip
+    kept = sqlite3.connect(file)
+    wanted = [
+        None if value is None else Decimal(value if isinstance(value, (int, str)) else repr(value))
+        for (value,) in kept.execute("select d from t order by id")
+    ]
+    kept.close()
+    assert [row["d"] for row in read(pod, place, order_by=["id"])] == wanted
+    assert len(set(wanted)) >= len(MIXED)
+
+
+@pytest.mark.parametrize("value", ["0.00001", "'x'", "1e30", "x'31'", "9e999", "'0.00001'"])
+def test_what_is_none_of_its_decimals_is_named_among_several_kinds(pod, file, place, value):
+    make(
+        file, "create table t (d numeric(18,4))", "insert into t values (1), (0.5), (null), ('2')",
+        f"insert into t values ({value})",
+    )  # fmt: skip
+    with pytest.raises(PodCallError, match=r"row 4 \(from 0\), column 'd'") as caught:
+        read(pod, place)
+    assert (caught.value.position, caught.value.column) == (4, "d")
+
+
 def test_nan_is_refused_and_not_made_null(pod, place):
     batch = pa.record_batch([pa.array([1.0, float("nan")])], names=["f"])
     with pytest.raises(PodCallError, match="SQLite has no NaN") as caught:

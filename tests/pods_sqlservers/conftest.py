@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
+from pod_rows import rows_of
 
 from pypods.pods import PodLoader
 
@@ -65,6 +67,7 @@ def ask(name, text):
 class StandIn:
     """A connector over a stand-in, and the connection to a database of its own."""
 
+    name: str
     loader: PodLoader
     connection: dict[str, Any]
     database: str
@@ -73,6 +76,38 @@ class StandIn:
     @property
     def pod(self) -> Any:
         return self.loader.load_pod()
+
+    def make(self, table: str, columns: dict[str, str]) -> str:
+        """Make a table, and return its name as it stands in SQL."""
+        mark = "[]" if self.name == "mssql" else '""'
+
+        def quoted(name: str) -> str:
+            return f"{mark[0]}{name}{mark[1]}"
+
+        made = f"{quoted(self.schema)}.{quoted(table)}"
+        listed = ", ".join(f"{quoted(name)} {declared}" for name, declared in columns.items())
+        self.execute(f"create table {made} ({listed})")
+        return made
+
+    def execute(self, *statements: str) -> None:
+        for statement in statements:
+            self.pod.execute(self.connection, statement)
+
+    def read(self, stream: str = "t", **options: Any) -> list[dict[str, Any]]:
+        return rows_of(self.pod, self.connection, [self.schema, stream], **options)
+
+    def write(self, table: pa.Table, stream: str = "t", **options: Any) -> None:
+        self.pod.write_all(
+            self.connection, [self.schema, stream], iter(table.to_batches()), **options
+        )
+
+    def fields(self, stream: str = "t", **options: Any) -> dict[str, tuple[str, str]]:
+        """Return Arrow's type of each column, and what the contract says of it."""
+        described = self.pod.schema(self.connection, [self.schema, stream], **options)
+        return {
+            field.name: (str(field.type), (field.metadata or {}).get(b"pypods.type", b"").decode())
+            for field in pa.schema(described["schema"])
+        }
 
 
 @pytest.fixture(scope="session")
@@ -128,7 +163,7 @@ def make_standin(load_standin: Any, postgresql: Any) -> Callable[[str], Any]:
         database = f"pypods_standin_{uuid.uuid4().hex[:12]}"
         loader.load_pod().make_place(database)
         schema, place = PLACES[name]
-        yield StandIn(loader, place(database), database, schema)
+        yield StandIn(name, loader, place(database), database, schema)
         loader.load_pod().drop_place(database)
 
     return make
@@ -136,6 +171,6 @@ def make_standin(load_standin: Any, postgresql: Any) -> Callable[[str], Any]:
 
 @pytest.fixture
 def standin(request: pytest.FixtureRequest, make_standin: Any) -> Iterator[StandIn]:
-    """Return the stand-in that the test's module names in CONNECTOR."""
-    with make_standin(request.module.CONNECTOR) as made:
+    """Return the stand-in that the test asks for, or its module in CONNECTOR."""
+    with make_standin(getattr(request, "param", None) or request.module.CONNECTOR) as made:
         yield made

@@ -10,6 +10,8 @@ import threading
 
 import pyarrow as pa
 import pytest
+from pod_rows import is_error
+from pod_rows import rows_of as read
 
 from pypods import PodCallError
 
@@ -24,18 +26,6 @@ def pod(load_connector):
 @pytest.fixture
 def topic(prefix):
     return prefix
-
-
-def read(pod, place, stream, **options):
-    return [
-        row
-        for batch in pod.read(place, stream, **options)
-        for row in pa.record_batch(batch).to_pylist()
-    ]
-
-
-def is_error(caught, kind):
-    return caught.value.type_name.endswith(f".{kind}")
 
 
 def test_a_message_is_a_row(pod, kafka, topic):

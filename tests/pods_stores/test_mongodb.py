@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-import os
-import random
-import signal
-import threading
 import uuid
 from decimal import Decimal
 
 import bson
 import pyarrow as pa
 import pytest
+from killing import in_order, rows_after, write_while_killed
+from pod_rows import is_error
+from pod_rows import rows_of as read
 
-from pypods import PodCallError, PodDiedError
+from pypods import PodCallError
 
 WHEN = dt.datetime(2024, 2, 29, 1, 2, 3, 4000)
 NUMBER = uuid.UUID(int=7)
@@ -27,21 +26,9 @@ def pod(load_connector):
     return load_connector("mongodb").load_pod()
 
 
-def read(pod, place, stream, **options):
-    return [
-        row
-        for batch in pod.read(place, stream, **options)
-        for row in pa.record_batch(batch).to_pylist()
-    ]
-
-
 def insert(mongodb, collection, *documents):
     raw = [bson.encode(each) for each in documents]
     mongodb.pod.insert(mongodb.place["database"], collection, raw)
-
-
-def is_error(caught, kind):
-    return caught.value.type_name.endswith(f".{kind}")
 
 
 def test_documents_of_others_are_read_in_the_types_that_they_have(pod, mongodb):
@@ -169,39 +156,12 @@ def test_it_says_that_no_real_server_was_tried(pod):
 @pytest.mark.parametrize("mode", ["append", "replace", "upsert"])
 def test_killed_at_any_moment_each_row_is_there_once(load_connector, mongodb, mode):
     loader, place = load_connector("mongodb"), {**mongodb.place, "id_column": ""}
-    seed = random.randrange(10**6)
-    seeded = random.Random(seed)
     old = pa.table({"id": list(range(60)), "text": ["old"] * 60})
     new = pa.table({"id": list(range(50, ROWS)), "text": [f"row {n}" for n in range(50, ROWS)]})
     loader.load_pod().write_all(place, "c", old)
-    kills = 0
-    while True:
-        pod = loader.load_pod()
-        pod.check(place)  # So that there is a worker again.
-        timer = threading.Timer(
-            seeded.uniform(0, 0.1 + 0.2 * kills), os.kill, (loader.pid, signal.SIGKILL)
-        )
-        if kills < KILLS:
-            timer.start()
-        try:
-            prepared = pod.prepare(place, "c", new.schema, mode=mode, key=["id"], run="r")
-            if not prepared["finished"]:
-                done = prepared["parts"].get("0", {"rows": 0})["rows"]
-                batches = new.slice(done).to_batches(max_chunksize=BATCH)
-                pod.write(place, "c", iter(batches), run="r", attempt=prepared["attempt"])
-            finished = pod.finish(place, "c", run="r")
-            break
-        except PodDiedError:
-            kills += 1
-        finally:
-            timer.cancel()
-            if timer.is_alive():
-                timer.join()
-    assert finished["rows"] == new.num_rows, f"seed {seed}"
-    found = read(loader.load_pod(), place, "c")
-    wanted = {
-        "append": old.to_pylist() + new.to_pylist(),
-        "replace": new.to_pylist(),
-        "upsert": old.slice(0, 50).to_pylist() + new.to_pylist(),
-    }[mode]
-    assert sorted(found, key=str) == sorted(wanted, key=str), f"seed {seed}"
+    seed = write_while_killed(
+        loader, place, "c", new, mode=mode, key=["id"], kills=KILLS, more_seconds=0.2,
+        batch_rows=BATCH,
+    )  # fmt: skip
+    found = in_order(read(loader.load_pod(), place, "c"))
+    assert found == rows_after(mode, old, new), seed

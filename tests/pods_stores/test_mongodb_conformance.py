@@ -13,14 +13,7 @@ SECRET = "swordfish of the conformance suite"
 NOT_OFFERED = {"query", "partitions", "snapshot", "refused_rows", "delete_insert"}
 
 
-#: What all such connectors share; Redis is checked for it. The stand-in is slow, and no proof.
-LEFT_OUT = {
-    "batches", "bad_rows", "checksum", "closed_early", "injection", "large_rows", "overtaken",
-    "parts", "refusals", "state", "wide", "write_all",
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("name", [name for name in list_checks() if name not in LEFT_OUT])
+@pytest.mark.parametrize("name", list_checks())
 def test_it_passes(load_connector, mongodb, name):
     place = {**mongodb.place, "id_column": ""}
     scratch = Scratch(

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import random
-import signal
-import threading
-
 import pyarrow as pa
 import pytest
+from killing import in_order, rows_after, write_while_killed
+from pod_rows import is_error
+from pod_rows import rows_of as read
 
-from pypods import PodCallError, PodDiedError
+from pypods import PodCallError
 
 ROWS, BATCH, KILLS = 4000, 250, 4
 
@@ -18,18 +16,6 @@ ROWS, BATCH, KILLS = 4000, 250, 4
 @pytest.fixture
 def pod(load_connector):
     return load_connector("redis").load_pod()
-
-
-def read(pod, place, stream, **options):
-    return [
-        row
-        for batch in pod.read(place, stream, **options)
-        for row in pa.record_batch(batch).to_pylist()
-    ]
-
-
-def is_error(caught, kind):
-    return caught.value.type_name.endswith(f".{kind}")
 
 
 def test_hashes_of_others_are_read_as_text_or_as_declared(pod, redis_keys, redis_client):
@@ -152,43 +138,15 @@ def test_killed_at_any_moment_each_row_is_there_once(
     loader = load_connector("redis")
     place = {**redis_keys.place, "key_column": ""}
     stream = f"{redis_keys.prefix}:t{star}"
-    seed = random.randrange(10**6)
-    seeded = random.Random(seed)
     old = pa.table({"id": list(range(100)), "text": ["old"] * 100})
     new = pa.table({"id": list(range(50, ROWS)), "text": [f"row {n}" for n in range(50, ROWS)]})
     key = ["id"] if star else []
     loader.load_pod().write_all(place, stream, old, mode="upsert" if star else "append", key=key)
-    kills = 0
-    while True:
-        pod = loader.load_pod()
-        pod.check(place)  # So that there is a worker again.
-        # Later and later, else it would never get there.
-        timer = threading.Timer(
-            seeded.uniform(0, 0.1 + 0.1 * kills), os.kill, (loader.pid, signal.SIGKILL)
-        )
-        if kills < KILLS:
-            timer.start()
-        try:
-            prepared = pod.prepare(place, stream, new.schema, mode=mode, key=key, run="r")
-            if not prepared["finished"]:
-                done = prepared["parts"].get("0", {"rows": 0})["rows"]
-                batches = new.slice(done).to_batches(max_chunksize=BATCH)
-                pod.write(place, stream, iter(batches), run="r", attempt=prepared["attempt"])
-            finished = pod.finish(place, stream, run="r")
-            break
-        except PodDiedError:
-            kills += 1
-        finally:
-            timer.cancel()
-            if timer.is_alive():
-                timer.join()
-    assert finished["rows"] == new.num_rows, f"seed {seed}"
-    found = sorted(read(loader.load_pod(), place, stream), key=lambda row: (row["id"], row["text"]))
-    wanted = {
-        "append": old.to_pylist() + new.to_pylist(),
-        "replace": new.to_pylist(),
-        "upsert": old.slice(0, 50).to_pylist() + new.to_pylist(),
-    }[mode]
-    assert found == sorted(wanted, key=lambda row: (row["id"], row["text"])), f"seed {seed}"
+    seed = write_while_killed(
+        loader, place, stream, new, mode=mode, key=key, kills=KILLS, more_seconds=0.1,
+        batch_rows=BATCH,
+    )  # fmt: skip
+    found = in_order(read(loader.load_pod(), place, stream))
+    assert found == rows_after(mode, old, new), seed
     left = redis_client.keys(place, redis_keys.prefix)
-    assert not [key for key in left if "/new/" in key or "/run-" in key], f"seed {seed}"
+    assert not [key for key in left if "/new/" in key or "/run-" in key], seed

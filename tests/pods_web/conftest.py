@@ -1,15 +1,20 @@
-"""A server of HTTP in a thread, which answers what a test says."""
+"""A server of HTTP in a thread, which answers what a test says; and one of SOAP, in a pod."""
 
 from __future__ import annotations
 
 import json
+import shutil
+import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from types import SimpleNamespace
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
+
+from pypods.pods import PodLoader
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -168,3 +173,17 @@ ANY_TABLE = {
 def any_table() -> dict[str, object]:
     """Return the declaration of a table of that service."""
     return dict(ANY_TABLE)
+
+
+@pytest.fixture(scope="session")
+def soap_service(tmp_path_factory, request):
+    """Return the pod of a server that speaks SOAP, with its address."""
+    folder = tmp_path_factory.mktemp("servers")
+    shutil.copytree(Path(__file__).parent / "servers" / "soap", folder / "soap")
+    if sys.version_info >= (3, 12):  # spyne 2.14 does not run there.
+        (folder / "soap" / ".python-version").write_text(
+            str(request.getfixturevalue("find_python")("3.11"))
+        )
+    with PodLoader("soap", pods_directory=folder) as pod:
+        pod.address = pod.start()
+        yield pod

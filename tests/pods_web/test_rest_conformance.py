@@ -4,20 +4,14 @@ from __future__ import annotations
 
 import pyarrow as pa
 import pytest
-from conformance_results import keep_outcome
+from conformance_results import checks_to_run, keep_outcome
+from record_suite import NOT_OFFERED
 
-from pypods.conformance import Scratch, list_checks, run_check
+from pypods.conformance import Scratch, run_check
 from pypods.conformance.subject import Subject
 from pypods.connectors.types import SchemaError, field_from_text, normal_field, text_of
 
 SECRET = "a-secret-that-nobody-sees"
-#: What the connector does not claim, and the check that asks for it.
-NOT_OFFERED = {
-    "snapshot": "partition, snapshot", "partitions": "partition", "query": "query",
-    "replace": "write:replace", "delete_insert": "write:delete_insert",
-    "schema_is_stable": "schema", "drift": "schema", "refused_rows": "query",
-    "failure": "write:replace, atomic",
-}  # fmt: skip
 
 
 def text_of_type(field):
@@ -42,7 +36,7 @@ def declaring(connection, any_table):
     return declare
 
 
-@pytest.mark.parametrize("name", list_checks())
+@pytest.mark.parametrize("name", checks_to_run())
 def test_it_passes(load_connector, server, tables, any_table, tmp_path, name):
     tables.token = "right"
     if name in ("kill", "overtaken"):

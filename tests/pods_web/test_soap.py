@@ -4,43 +4,21 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-import shutil
-import sys
 from decimal import Decimal
-from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from conformance_results import keep_outcome
 
 from pypods import PodCallError
-from pypods.conformance import Scratch, list_checks, run_check
-from pypods.conformance.subject import Subject
-from pypods.pods import PodLoader
 
-SERVERS = Path(__file__).parent / "servers"
 USER, PASSWORD = "someone", "p<&>ss w\u00f6rd"
 OFFSETS = {"kind": "offset", "param": "offset", "size": 3, "size_param": "limit"}
 
 
-@pytest.fixture(scope="module")
-def service(tmp_path_factory, request):
-    """Return the pod of a server, with its address."""
-    folder = tmp_path_factory.mktemp("servers")
-    shutil.copytree(SERVERS / "soap", folder / "soap")
-    if sys.version_info >= (3, 12):  # spyne 2.14 does not run there.
-        (folder / "soap" / ".python-version").write_text(
-            str(request.getfixturevalue("find_python")("3.11"))
-        )
-    with PodLoader("soap", pods_directory=folder) as pod:
-        pod.address = pod.start()
-        yield pod
-
-
 @pytest.fixture
-def server(service):
-    service.reset(7)
-    return service
+def server(soap_service):
+    soap_service.reset(7)
+    return soap_service
 
 
 @pytest.fixture
@@ -90,30 +68,6 @@ def batches(table):
 
 def kind_of(caught):
     return caught.value.type_name.rpartition(".")[2]
-
-
-# --- the suite ----------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("name", list_checks())
-def test_it_passes_what_applies_to_it(load_connector, place, server, name):
-    """An operation takes the columns of the WSDL only, so what writes any others does not apply."""
-    wrong = dict(place, address=f"{server.address}/basic/", auth="basic", user=USER,
-                 password="a-secret", check_stream="items")  # fmt: skip
-    scratch = Scratch(
-        connection=place,
-        unreachable={"wsdl": "http://127.0.0.1:9/?wsdl"},
-        wrong_password=wrong,
-        secret="a-secret",
-    )
-    outcome = run_check(Subject(load_connector("soap"), scratch), name)
-    keep_outcome(outcome)
-    applies = {"description", "settings", "unreachable", "wrong_password", "missing_stream"}
-    if name in applies:
-        assert outcome.status == "passed", outcome.detail
-    else:
-        assert outcome.status == "not offered"
-        assert any(need.startswith("write") for need in outcome.detail.split(", "))
 
 
 # --- types --------------------------------------------------------------------------------------
@@ -175,6 +129,41 @@ def test_a_time_without_a_zone_is_an_error_that_says_where(pod, place, server):
     server.have(at=dt.datetime(2026, 1, 1))
     place["operations"]["items"]["columns"] = {"at": "timestamp"}
     assert rows_of(pod, place, "items")[0]["at"] == dt.datetime(2026, 1, 1)
+
+
+def test_a_column_may_lie_deeper_and_be_called_otherwise(pod, place, server):
+    server.reset(0)
+    server.have()
+    server.have(address=None)
+    place["operations"]["items"].update(
+        key="the id", sorted_by=[],
+        columns={
+            "the id": {"path": "id"}, "city": {"path": "address.city"},
+            "house": {"path": ["address", "number"], "type": "decimal(5,1)"},
+            "code": {"path": "name"}, "tags": "list<utf8>",
+        },
+    )  # fmt: skip
+    about = pod.schema(place, "items")
+    names = pa.schema(about["schema"]).names
+    assert (names[:2], names[-2:]) == (["the id", "code"], ["city", "house"])
+    assert not {"id", "name"} & set(names)
+    wanted = ["the id", "city", "house", "code"]
+    first, second = rows_of(pod, place, "items", columns=wanted, where=[["the id", ">", 0]])
+    assert first == {
+        "the id": 2**63 - 1, "city": "Delft", "house": Decimal("3.0"), "code": " a <b> & \u00fc ",
+    }  # fmt: skip
+    assert (second["city"], second["house"]) == (None, None)
+
+
+def test_texts_may_be_declared_as_json_and_uuids(pod, place, server):
+    server.reset(0)
+    server.have(name='{"a": [1.10]}', code="00000000-0000-0000-0000-00000000000A")
+    place["operations"]["items"]["columns"] = {"name": "json", "code": "uuid"}
+    (row,) = rows_of(pod, place, "items", columns=["name", "code"])
+    assert row == {"name": '{"a": [1.10]}', "code": b"\0" * 15 + b"\x0a"}
+    server.have(name="no json")
+    with pytest.raises(PodCallError, match=r"row 1 .*column 'name'.*'no json' is no json"):
+        rows_of(pod, place, "items", columns=["name"])
 
 
 def test_plain_values_are_records_of_one_column(pod, place):
@@ -312,6 +301,10 @@ def test_an_answer_that_is_too_large_is_not_read(pod, place):
         ({"key": "no such"}, "no column 'no such'"),
         ({"columns": {"no such": "utf8"}}, "no column 'no such'"),
         ({"columns": {"at": "no type"}}, "none of the contract's"),
+        ({"columns": {"at": {"path": "address.street"}}}, "no 'address.street' in the answer"),
+        ({"columns": {"at": {"path": "many.value"}}}, "'many' repeats, so nothing in it"),
+        ({"columns": {"at": {"where": "id"}}}, "column 'at' has no 'where'"),
+        ({"columns": {"at": 1}}, "column 'at' is a mapping"),
         ({"arguments": {"nothing": 1}}, "does not take that"),
         ({"where": {"at": "since"}}, "a column and an operator"),
         ({"pagination": {"kind": "link"}}, "pagination kind is one of"),
@@ -369,12 +362,89 @@ def test_a_fault_is_a_bad_row_with_the_services_reason(pod, place, server):
     assert [row["name"] for row in server.customers()] == ["Ada", "Grace", "Ada"]
 
 
-def test_rows_that_the_operation_does_not_take_are_found_before_a_call(pod, place, server):
+def test_columns_that_the_operation_does_not_take_are_found_before_a_call(pod, place, server):
     wrong = CUSTOMERS.append_column("colour", pa.array(["red"] * 3))
-    pod.prepare(place, "customers", wrong.schema, mode="append", run="r")
-    with pytest.raises(PodCallError, match=r"row 0 .*does not take that.*colour"):
-        pod.write(place, "customers", batches(wrong), run="r")
+    wrong = wrong.set_column(0, "id", pa.array([1.5, 2.5, 3.5]))
+    with pytest.raises(
+        PodCallError, match=r"column 'colour': there is no 'customer.colour' among "
+    ) as caught:
+        pod.prepare(place, "customers", wrong.schema, mode="append", run="r")
+    assert kind_of(caught) == "SchemaError"
+    assert "column 'id' is int64, not float64" in str(caught.value)
     assert server.customers() == []
+
+
+#: What zeep would write otherwise, or not at all, and what the service gets.
+EXACT = [
+    ("born", pa.array([dt.date(1, 1, 1), None]), [dt.date(1, 1, 1), None]),
+    ("wakes", pa.array([dt.time(6, 0, 0, 1), None]), [dt.time(6, 0, 0, 1), None]),
+    ("active", pa.array([" false ", "1"]), [False, True]),
+    ("rank", pa.array([Decimal("7.00"), None], pa.decimal128(5, 2)), [7, None]),
+    ("rank", pa.array([-9999, 2**15 - 1]), [-9999, 2**15 - 1]),
+    ("balance", pa.array([1e-7, 1e22]), [Decimal("0.0000001"), Decimal(10**22)]),
+    ("balance", pa.array([2**63 - 1, None]), [Decimal(2**63 - 1), None]),
+    ("score", pa.array([float("inf"), 16_777_216.0]), [float("inf"), 16_777_216.0]),
+    ("digest", pa.array([b"ab", b""]), ["6162", ""]),
+    ("photo", pa.array([b"ab", None]), [b"ab", None]),
+    ("name", pa.array([dt.date(1, 1, 1), None]), ["0001-01-01", None]),
+    ("name", pa.array([[1, None], []]), ["[1, null]", "[]"]),
+    ("tags", pa.array([{"string": ["a", "b"]}, None]), [["a", "b"], None]),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "wanted"), EXACT, ids=[f"{name}-{values.type}" for name, values, _ in EXACT]
+)
+def test_values_are_sent_as_they_are(pod, place, server, name, values, wanted):
+    pod.write_all(place, "customers", pa.table({"id": [1, 2], name: values}))
+    assert server.values_of(name) == wanted
+
+
+#: What would be another value there.
+INEXACT = [
+    ("active", pa.array(["yes"])),
+    ("rank", pa.array([2**15])),
+    ("rank", pa.array([Decimal("7.5")])),
+    ("score", pa.array([16_777_217])),
+    ("score", pa.array([0.1])),
+    ("score", pa.array([float("nan")])),
+    ("balance", pa.array([float("inf")])),
+    ("name", pa.array(["a\0b"])),
+    ("tags", pa.array(["null"])),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "values"), INEXACT, ids=[f"{name}-{values.type}" for name, values in INEXACT]
+)
+def test_a_value_that_would_be_another_is_a_bad_row(pod, place, server, name, values):
+    if name == "tags":
+        field = pa.field(name, pa.utf8(), metadata={b"pypods.type": b"json"})
+    else:
+        field = pa.field(name, values.type)
+    rows = pa.table([pa.array([1]), values], schema=pa.schema([pa.field("id", pa.int64()), field]))
+    with pytest.raises(PodCallError, match="row 0 ") as caught:
+        pod.write_all(place, "customers", rows)
+    assert (kind_of(caught), caught.value.position) == ("DataError", 0)
+    assert server.customers() == []
+
+
+def test_an_operation_that_came_after_the_wsdl_was_read_is_found(pod, server, tmp_path):
+    path = server.new_place()
+    late = {
+        "wsdl": f"{server.address}{path}?wsdl", "ledger": str(tmp_path),
+        "operations": {
+            "t": {
+                "operation": "List1", "result": "List1Result.Row1",
+                "write": {"operation": "Add1", "into": "row"},
+            },
+        },
+    }  # fmt: skip
+    with pytest.raises(PodCallError, match="no operation 'Add1'"):
+        pod.write_all(late, "t", pa.table({"n": [1]}))
+    server.declare(path, 1, {"n": "long"})
+    assert pod.write_all(late, "t", pa.table({"n": [1]}))["rows"] == 1
+    assert rows_of(pod, late, "t") == [{"n": 1}]
 
 
 def test_an_answer_in_doubt_is_not_asked_for_again_unless_calls_have_an_identity(

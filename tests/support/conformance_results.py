@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
-from pypods.conformance import Outcome, Results, results_table
+from pypods.conformance import Outcome, Results, list_checks, results_table
 
 RECORD_VARIABLE = "PYPODS_RECORD_CONFORMANCE"
+LONG_VARIABLE = "PYPODS_TEST_LONG"
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 PAGE = DOCS / "connectors.md"
 TABLE_START, TABLE_END = "<!-- made by the tests: what came of the suite -->\n", "<!-- end -->\n"
 
 #: The checks that this process has recorded, by connector.
 _recorded: dict[str, set[str]] = {}
+
+
+def checks_to_run(*, long: Iterable[str] = ()) -> list[str]:
+    """Return the names of the checks; those that take long only with PYPODS_TEST_LONG=1."""
+    left_out = set() if os.environ.get(LONG_VARIABLE) == "1" else set(long)
+    return [name for name in list_checks() if name not in left_out]
 
 
 def results_file(connector: str) -> Path:

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
+from pod_rows import rows_of as rows_of
 from shipped import shipped_module
 
 from pypods.connectors.files.file_connector import FileConnector
@@ -24,15 +25,6 @@ def table_of(batches: Any) -> pa.Table:
     """Return what a connector's read yields as one table."""
     found = [pa.record_batch(batch) for batch in batches]
     return pa.Table.from_batches(found) if found else pa.table({})
-
-
-def rows_of(connector: Any, connection: Any, stream: str, **options: Any) -> list[dict[str, Any]]:
-    """Return the rows of a stream."""
-    return [
-        row
-        for batch in connector.read(connection, stream, **options)
-        for row in pa.record_batch(batch).to_pylist()
-    ]
 
 
 def same(one: pa.Table, other: pa.Table) -> bool:

@@ -22,8 +22,8 @@ from pypods.wire.arena import Arena
 from pypods.wire.arrays import ArrayValue, ScalarValue
 from pypods.wire.context import SHARED_MINIMUM_BYTES
 from pypods.wire.documents import decode_document, encode_document
+from pypods.wire.rebuilding import Classes
 from pypods.wire.shared import SharedMemory
-from pypods.wire.values import Classes
 
 SIZE = 2**23
 LARGE = SHARED_MINIMUM_BYTES

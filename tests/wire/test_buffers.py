@@ -18,8 +18,8 @@ from pypods.wire import buffers
 from pypods.wire.arena import Arena
 from pypods.wire.context import SHARED_MINIMUM_BYTES, current
 from pypods.wire.documents import decode_document, encode_document
+from pypods.wire.rebuilding import Classes
 from pypods.wire.shared import SharedMemory
-from pypods.wire.values import Classes
 
 SIZE = 2**23
 LARGE = SHARED_MINIMUM_BYTES

@@ -24,8 +24,8 @@ from pypods.wire.documents import (
     encode_scalars,
 )
 from pypods.wire.frames import FrameReader
+from pypods.wire.rebuilding import NO_CLASSES
 from pypods.wire.stand_ins import Record
-from pypods.wire.values import NO_CLASSES
 
 Pair = namedtuple("Pair", ["left", "right"])
 

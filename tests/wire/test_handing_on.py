@@ -15,8 +15,8 @@ from pypods.wire import foreign
 from pypods.wire.arena import FOREIGN, REFERENCE, Arena
 from pypods.wire.documents import decode_document, encode_document
 from pypods.wire.frames import FrameReader
+from pypods.wire.rebuilding import Classes
 from pypods.wire.shared import SharedMemory
-from pypods.wire.values import Classes
 
 SIZE = 2**22
 VALUE = np.arange(100_000.0)

@@ -24,8 +24,8 @@ from pypods.wire.arena import Arena
 from pypods.wire.context import SHARED_MINIMUM_BYTES
 from pypods.wire.documents import decode_document, encode_document
 from pypods.wire.pandas_stand_ins import PandasValue
+from pypods.wire.rebuilding import Classes
 from pypods.wire.shared import SharedMemory, references_in
-from pypods.wire.values import Classes
 
 SIZE = 2**25
 LARGE = SHARED_MINIMUM_BYTES

@@ -26,8 +26,9 @@ from pypods.wire.context import SHARED_MINIMUM_BYTES
 from pypods.wire.documents import decode_document, encode_document
 from pypods.wire.envelopes import call_head, numbered_frame
 from pypods.wire.messages import Message, message_from_document, message_to_document
+from pypods.wire.rebuilding import NO_CLASSES
 from pypods.wire.stand_ins import EnumMember, Record
-from pypods.wire.values import ARRAY_KINDS, BYTES_KINDS, DOCUMENT_KINDS, NO_CLASSES
+from pypods.wire.values import ARRAY_KINDS, BYTES_KINDS, DOCUMENT_KINDS
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "protocol.md"
 TEXT = PAGE.read_text(encoding="utf-8")

@@ -16,8 +16,8 @@ from pypods.wire.arena import BLOCK_BYTES, Arena
 from pypods.wire.context import SHARED_MINIMUM_BYTES, current
 from pypods.wire.documents import decode_document, encode_document
 from pypods.wire.frames import FrameReader
+from pypods.wire.rebuilding import Classes
 from pypods.wire.shared import MAX_RELEASED, SharedMemory, references_in
-from pypods.wire.values import Classes
 
 SIZE = 2**22
 LARGE = SHARED_MINIMUM_BYTES

@@ -27,8 +27,8 @@ from pypods.wire.arena import BLOCK_BYTES, Arena
 from pypods.wire.context import SHARED_MINIMUM_BYTES
 from pypods.wire.documents import decode_document, encode_document
 from pypods.wire.envelopes import call_head
+from pypods.wire.rebuilding import Classes
 from pypods.wire.shared import SharedMemory
-from pypods.wire.values import Classes
 
 EXAMPLES = int(os.environ.get("PYPODS_TEST_EXAMPLES", "15"))
 #: A small arena, whose end is soon reached.

@@ -11,8 +11,8 @@ import pytest
 from pypods.errors import ProtocolError, ValueTransferError
 from pypods.wire.context import current
 from pypods.wire.documents import decode_document, encode_document
+from pypods.wire.rebuilding import Classes
 from pypods.wire.undecoded import find_kinds, give_up, handles_in
-from pypods.wire.values import Classes
 
 
 class Handle:

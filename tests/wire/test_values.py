@@ -17,9 +17,9 @@ from pypods.errors import ProtocolError, ValueTransferError
 from pypods.pods.codec import HostClasses, HostCodec, encode_document
 from pypods.wire.documents import decode_document
 from pypods.wire.documents import encode_document as encode_in_standard_library
-from pypods.wire.rebuilding import rebuild
+from pypods.wire.rebuilding import Classes, rebuild
 from pypods.wire.stand_ins import BsonValue, EnumMember, Record
-from pypods.wire.values import ARRAY_KINDS, BYTES_KINDS, DOCUMENT_KINDS, Classes, reduce, shown
+from pypods.wire.values import ARRAY_KINDS, BYTES_KINDS, DOCUMENT_KINDS, reduce, shown
 
 Pair = namedtuple("Pair", ["left", "right"])
 PARIS = ZoneInfo("Europe/Paris")

@@ -13,7 +13,7 @@ from pypods.pods.session import Session
 from pypods.pods.startup import start_session
 from pypods.wire.context import current as encode_context
 from pypods.wire.envelopes import call_head
-from pypods.wire.values import NO_CLASSES
+from pypods.wire.rebuilding import NO_CLASSES
 
 ZOO_FOLDER = Path(__file__).parent / "pods" / "zoo"
 PATIENCE_SECONDS = 20.0

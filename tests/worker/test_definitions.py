@@ -14,7 +14,7 @@ from pypods.pods.session import Session
 from pypods.wire.documents import encode_document
 from pypods.wire.envelopes import call_head
 from pypods.wire.messages import Define, message_to_document
-from pypods.wire.values import NO_CLASSES
+from pypods.wire.rebuilding import NO_CLASSES
 from pypods.worker.definitions import SentFunction, compile_definition, read_definition
 
 

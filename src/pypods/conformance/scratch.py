@@ -21,7 +21,7 @@ class Scratch:
     server at hand lets everybody in), ``secret`` the text in the latter that no message may show.
     ``whole_number`` is what the system calls a column of whole numbers.
     ``declare`` is called with a stream, its columns and its key before it is written: for systems
-    that keep no types, whose connection says them.
+    that keep no types, whose connection says them, and where somebody else makes what is written.
     ``mark`` is what SQL has on both sides of a name.
     """
 

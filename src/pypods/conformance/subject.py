@@ -39,11 +39,13 @@ class Subject:
     def offers(self, need: str) -> bool:
         """Whether the connector claims a capability, or ``write:MODE``.
 
-        Writing is writing of new streams: nothing else would leave a system as it was. Tables
-        have constraints unless it is said that they have none.
+        Writing is writing of new streams: nothing else would leave a system as it was. Where the
+        connector makes none, the scratch place has to. Tables have constraints unless it is said
+        that they have none.
         """
         name, _, mode = need.partition(":")
-        if name == "write" and not self.capabilities.get("create", True):
+        creates = self.capabilities.get("create", True) or self.scratch.declare is not None
+        if name == "write" and not creates:
             return False
         if name == "constraints":
             return bool(self.capabilities.get(name, True))
@@ -100,10 +102,14 @@ class Subject:
         )
         return finished
 
+    def declare(self, stream: Any, schema: Any, key: Any = ()) -> None:
+        """Say what is about to be written, where somebody has to know."""
+        if self.scratch.declare is not None:
+            self.scratch.declare(stream, schema, key)
+
     def prepare(self, stream: Any, schema: Any, **options: Any) -> dict[str, Any]:
         """Prepare a run."""
-        if self.scratch.declare is not None:
-            self.scratch.declare(stream, schema, options.get("key") or ())
+        self.declare(stream, schema, options.get("key") or ())
         prepared: dict[str, Any] = self.pod.prepare(self.connection, stream, schema, **options)
         return prepared
 

@@ -267,6 +267,7 @@ def check_write_all(subject: Subject) -> None:
     """``write_all`` leaves all, or what was there."""
     stream = subject.scratch.new_stream()
     table = numbered(10)
+    subject.declare(stream, table.schema)
     subject.pod.write_all(subject.connection, stream, iter(table.to_batches()))
     demand(sorted_rows(subject.rows(stream)) == sorted_rows(rows_of(table)), "other rows")
 

@@ -7,6 +7,7 @@ that work on batches: a pod that calls them has it.
 __all__ = [
     # saying what went wrong
     "errors",
+    "error_table",
     # what a connector is told
     "settings",
     "names",

@@ -44,6 +44,11 @@ class RowFilter:
         """The columns that are needed to choose."""
         return {name for name, _, _ in self.conditions} | set(self.order)
 
+    def needed(self, wanted: Any) -> list[str]:
+        """Return the columns that are wanted, or needed to choose, as the schema orders them."""
+        found = {*wanted, *self.columns}
+        return [name for name in self.schema.names if name in found]
+
     def apply(self, batch: Any) -> Any:
         """Return the batch with the rows for which everything holds."""
         import pyarrow.compute as pc  # type: ignore[import-untyped,unused-ignore]

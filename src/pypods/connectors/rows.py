@@ -74,6 +74,21 @@ def _find_misfit(values: Any, type_: Any) -> int:
     return 0
 
 
+def _keeps(type_: Any, kind: type) -> bool:
+    """Whether pyarrow changes no value of a Python type that it takes for an Arrow type."""
+    import pyarrow.types as is_  # type: ignore[import-untyped,unused-ignore]
+
+    if is_.is_string(type_):
+        return kind is str
+    if is_.is_binary(type_) or is_.is_fixed_size_binary(type_):
+        return kind is bytes
+    if is_.is_floating(type_):
+        return kind is float and type_.bit_width == 64
+    return kind is (bool if is_.is_boolean(type_) else int) and (
+        is_.is_boolean(type_) or is_.is_integer(type_)
+    )
+
+
 def _find_lost(values: Any, array: Any) -> int | None:
     """Return the place of a value that pyarrow took and changed: it lets some pass."""
     import datetime as dt
@@ -81,6 +96,9 @@ def _find_lost(values: Any, array: Any) -> int | None:
     import pyarrow.types as is_  # type: ignore[import-untyped,unused-ignore]
 
     type_ = array.type
+    kinds = set(map(type, values)) - {type(None)}
+    if not kinds or (len(kinds) == 1 and _keeps(type_, *kinds)):
+        return None
     if is_.is_date(type_) or is_.is_time(type_):  # A number is none; a datetime loses its time.
         wanted = dt.date if is_.is_date(type_) else dt.time
         for at, value in enumerate(values):

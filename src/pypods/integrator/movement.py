@@ -11,7 +11,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from pypods.errors import PodError
-from pypods.integrator.steps import StepError, describe_error
+from pypods.integrator.steps import LostRowsError, StepError, describe_error
 from pypods.integrator.transfer import Part, RestartError, Transfer
 
 if TYPE_CHECKING:
@@ -35,8 +35,8 @@ class Movement:
         self._plan = plan
         self._schema = schema
 
-    def move(self, prepared: dict[str, Any]) -> None:
-        """Move all rows into the target's staging place."""
+    def move(self, prepared: dict[str, Any]) -> dict[str, dict[str, Any]]:
+        """Move all rows into the target's staging place; return what it has then, by part."""
         holds_snapshot = False
         partitions: list[dict[str, Any] | None]
         if self._run.progress and has_rows(prepared):
@@ -63,7 +63,7 @@ class Movement:
             "started", message=f"in {len(parts)} parts" if len(parts) > 1 else ""
         )
         try:
-            self._move_with_retries(prepared)
+            return self._move_with_retries(prepared)
         finally:
             if holds_snapshot and self._run.source.is_running(0):
                 self._release(partitions)
@@ -91,39 +91,80 @@ class Movement:
         except PodError as exc:
             log.warning("%s: %s", self._run.integration.name, self._run.mask(describe_error(exc)))
 
-    def _move_with_retries(self, prepared: dict[str, Any]) -> None:
+    def _move_with_retries(self, prepared: dict[str, Any]) -> dict[str, dict[str, Any]]:
         """Move all parts; go on with those that did not come to their end, if that may help.
 
         All stop when one fails: the target is asked once what it has, and takes no more from
-        whoever began before that.
+        whoever began before that. At the end it is asked again.
         """
         retries = self._run.integration.retries
         failures = 0
         while True:
-            before = self._run.counts.total("rows") + self._run.counts.total("bad")
+            before = self._moved()
             try:
                 self._move_parts(prepared.get("attempt"))
-                return
-            except StepError as failure:
-                progress = self._run.counts.total("rows") + self._run.counts.total("bad") > before
-                failures = 1 if progress else failures + 1
-                if not failure.retry or failures > retries.attempts:
-                    raise
-                with self._run.counts.lock:
-                    self._run.counts.retries += 1
-                wait = retries.wait(failures)
-                self._run.telling.publish("retry", message=f"{failure}; trying again in {wait:g} s")
-                self._run.stop.wait(wait)
+            except StepError as exc:
+                failure = exc
+                # Who reaches a source that was away, and finds its snapshot gone, has come further.
+                no_snapshot = self._moved() <= before and self._is_of_lost_snapshot(failure)
+                failures = 1 if self._moved() > before or no_snapshot else failures + 1
+            else:
                 prepared = self._run.prepare(self._plan, self._schema)
-                self._find_parts(prepared, failure)
+                loss = self._find_loss(prepared["parts"])
+                if loss is None:
+                    return dict(prepared["parts"])
+                failure, no_snapshot = loss, False
+                failures += 1
+            if not failure.retry or failures > retries.attempts:
+                raise failure
+            with self._run.counts.lock:
+                self._run.counts.retries += 1
+            wait = retries.wait(failures)
+            self._run.telling.publish("retry", message=f"{failure}; trying again in {wait:g} s")
+            self._run.stop.wait(wait)
+            prepared = self._run.prepare(self._plan, self._schema)
+            self._find_parts(prepared, failure, no_snapshot=no_snapshot)
 
-    def _find_parts(self, prepared: dict[str, Any], failure: StepError) -> None:
-        """Take over what the target has of each part. Raises RestartError where that is no use."""
-        has_snapshot = len(self._run.counts.parts) > 1 and self._run.source.is_running(0)
+    def _moved(self) -> int:
+        return self._run.counts.total("rows") + self._run.counts.total("bad")
+
+    def _is_of_lost_snapshot(self, failure: StepError) -> bool:
+        """Tell whether the source says that what its partitions are of is there no more.
+
+        Its pod may live, and the connection that held the snapshot have ended with the server.
+        """
+        has_one = any(
+            part.partition and "snapshot" in part.partition
+            for part in self._run.counts.parts
+            if not part.is_done
+        )
+        return has_one and failure.side is self._run.source and failure.is_conflict
+
+    def _find_loss(self, staged: dict[str, dict[str, Any]]) -> LostRowsError | None:
+        """Return the error for a part of which the target has forgotten what it had committed."""
+        target = self._run.target
         for part in self._run.counts.parts:
-            if part.is_done:
+            there = staged.get(part.name) or {}
+            if part.has_lost(there):
+                return LostRowsError(
+                    target,
+                    f"{part.rows} rows were written and {int(there.get('rows') or 0)} are staged "
+                    f"in {target.label}, as if its server had been killed",
+                )
+        return None
+
+    def _find_parts(
+        self, prepared: dict[str, Any], failure: StepError, *, no_snapshot: bool
+    ) -> None:
+        """Take over what the target has of each part. Raises RestartError where that is no use."""
+        parts = self._run.counts.parts
+        has_snapshot = not no_snapshot and len(parts) > 1 and self._run.source.is_running(0)
+        for part in parts:
+            staged = prepared["parts"].get(part.name)
+            if part.is_done and not part.has_lost(staged):
                 continue
-            part.found(prepared["parts"].get(part.name))
+            part.is_done = False
+            part.found(staged)
             if not part.can_go_on(self._plan.reading) or not (has_snapshot or part.lose_snapshot()):
                 raise RestartError(failure)
 

@@ -155,7 +155,7 @@ class IntegrationRun:
             except (IntegrationError, StepError, StoppedError):
                 raise
             except Exception as exc:
-                failure = StepError(f"{what} {side.label}", exc)
+                failure = StepError(what, side, exc)
                 failures += 1
                 if not failure.retry or failures > retries.attempts:
                     if (
@@ -173,24 +173,23 @@ class IntegrationRun:
                     raise StoppedError from exc
 
     def _open(self) -> None:
-        """Start both connectors, side by side, and ask what they are."""
+        """Start both connectors side by side, ask what they are, and reach both systems."""
         with ThreadPoolExecutor(2, thread_name_prefix="pypods start") as pool:
-            starts = [
-                pool.submit(self.step, "starting", side, partial(getattr, side, "about"))
-                for side in (self.source, self.target)
-            ]
-            for start in starts:
-                start.result()
-        for side in (self.source, self.target):
-            secret = [
-                str(setting.get("name"))
-                for setting in side.about.get("settings") or ()
-                if setting.get("secret")
-            ]
-            self.mask.add_settings(side.connection, secret)
-            self.step("reaching", side, partial(side.call, "check"))
+            sides = (self.source, self.target)
+            for opened in [pool.submit(self._open_side, side) for side in sides]:
+                opened.result()
         check_bad_rows(self.integration, self._open_pod)
         self.telling.publish("initialized")
+
+    def _open_side(self, side: Side) -> None:
+        about = self.step("starting", side, partial(getattr, side, "about"))
+        secret = [
+            str(setting.get("name"))
+            for setting in about.get("settings") or ()
+            if setting.get("secret")
+        ]
+        self.mask.add_settings(side.connection, secret)
+        self.step("reaching", side, partial(side.call, "check"))
 
     def _read_schema(self) -> dict[str, Any]:
         wanted = self.integration.source
@@ -275,12 +274,13 @@ class IntegrationRun:
             self.step("cleaning up in", self.target, self._abandon)
             prepared = self.prepare(plan, schema)
         self.report.changes = [str(change) for change in prepared.get("changes") or []]
+        parts = None
         if not prepared.get("finished"):
             if self._must_begin_anew(plan, prepared):
                 self.step("cleaning up in", self.target, self._abandon)
                 prepared = self.prepare(plan, schema)
-            Movement(self, plan, schema).move(prepared)
-        self._finish(plan, schema, finished=bool(prepared.get("finished")))
+            parts = Movement(self, plan, schema).move(prepared)
+        self._finish(plan, schema, parts)
 
     def _must_begin_anew(self, plan: Plan, prepared: dict[str, Any]) -> bool:
         """Tell whether what an earlier attempt staged is of no use to this one."""
@@ -293,18 +293,22 @@ class IntegrationRun:
             return True
         return any(each and each.get("stable") is False for each in before["partitions"])
 
-    def _finish(self, plan: Plan, schema: dict[str, Any], *, finished: bool) -> None:
-        """Let the target have the rows all at once, with the mark of the run and the cursor."""
+    def _finish(
+        self, plan: Plan, schema: dict[str, Any], parts: dict[str, dict[str, Any]] | None
+    ) -> None:
+        """Let the target have the rows all at once, with the mark of the run and the cursor.
+
+        ``parts`` are what is staged; None of a run that was finished before.
+        """
         rows = cursor = None
-        if not finished:
-            staged = self.prepare(plan, schema)["parts"]
-            rows = sum(int(part.get("rows") or 0) for part in staged.values())
+        if parts is not None:
+            rows = sum(int(part.get("rows") or 0) for part in parts.values())
             if rows != self.counts.total("rows"):
                 raise IntegrationError(
                     f"{self.integration.name}: {self.counts.total('rows')} rows were written and "
                     f"{rows} are staged in {self.target.label}; nothing of the target was changed"
                 )
-            cursor = self._new_cursor(plan, list(staged.values()))
+            cursor = self._new_cursor(plan, list(parts.values()))
             self.report.cursor_after = cursor
         if plan.mode == "replace":
             self.telling.publish("truncated", message="the rows there were are replaced")
@@ -315,10 +319,10 @@ class IntegrationRun:
                 "finish", self.target.stream, run=self.report.run, cursor=cursor, rows=rows
             ),
         )
-        if finished:
+        if parts is None:
             self.report.rows_written = self.report.rows_resumed = int(result.get("rows") or 0)
         self.report.rows_in_target = result.get("rows_in_target")
-        self._copy_bad_rows(finished=finished)
+        self._copy_bad_rows(finished=parts is None)
         self.telling.end_moving()
         if self.wants_verification:
             found = verify(self.integration, plan, schema, self.source, self.target, self.report)

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Lock
 from typing import Any
 from urllib.parse import quote, quote_plus
 
@@ -32,6 +33,7 @@ class Mask:
     def __init__(self) -> None:
         self._secrets: set[str] = set()
         self._pattern: re.Pattern[str] | None = None
+        self._lock = Lock()
 
     def add(self, secret: str) -> None:
         """Mask this value from now on, and as URLs, JSON and Python would write it."""
@@ -41,14 +43,15 @@ class Mask:
         forms |= {json.dumps(secret, ensure_ascii=False)[1:-1], repr(secret)[1:-1]}
         forms.add(secret.replace("'", "\\'"))
         forms |= {line for line in secret.splitlines() if len(line) >= SHORT}
-        self._secrets |= forms
-        words = sorted(self._secrets, key=len, reverse=True)
-        self._pattern = re.compile(
-            "|".join(
-                re.escape(word) if len(word) >= SHORT else rf"(?<!\w){re.escape(word)}(?!\w)"
-                for word in words
+        with self._lock:
+            self._secrets |= forms
+            words = sorted(self._secrets, key=len, reverse=True)
+            self._pattern = re.compile(
+                "|".join(
+                    re.escape(word) if len(word) >= SHORT else rf"(?<!\w){re.escape(word)}(?!\w)"
+                    for word in words
+                )
             )
-        )
 
     def add_settings(self, connection: Mapping[str, Any], secret_names: Iterable[str] = ()) -> None:
         """Mask the values of settings that are secrets by their names or their connector's word."""

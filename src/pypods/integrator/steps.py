@@ -9,16 +9,24 @@ from pypods.errors import IntegrationError, PodCallError, PodDiedError, PodError
 
 if TYPE_CHECKING:
     from pypods.integrator.secrets import Mask
+    from pypods.integrator.sides import Side
 
-__all__ = ["StepError", "describe_error", "is_worth_a_retry", "public_error", "shown_cause"]
+__all__ = [
+    "LostRowsError",
+    "StepError",
+    "describe_error",
+    "is_worth_a_retry",
+    "public_error",
+    "shown_cause",
+]
 
 
 class StepError(Exception):
     """A step of an integration failed: which one, why, and whether it may work another time."""
 
-    def __init__(self, what: str, cause: BaseException) -> None:
-        super().__init__(f"{what}: {describe_error(cause)}")
-        self.what = what
+    def __init__(self, what: str, side: Side, cause: BaseException) -> None:
+        super().__init__(f"{what} {side.label}: {describe_error(cause)}")
+        self.side = side
         self.cause = cause
         self.retry = is_worth_a_retry(cause)
 
@@ -27,6 +35,14 @@ class StepError(Exception):
         """Whether the connector says that something else was begun."""
         cause = self.cause
         return isinstance(cause, PodCallError) and cause.type_name.endswith(".ConflictError")
+
+
+class LostRowsError(StepError):
+    """A target has not all that it had committed: its server was killed, and forgot the last."""
+
+    def __init__(self, side: Side, text: str) -> None:
+        super().__init__("writing", side, IntegrationError(text))
+        self.retry = True
 
 
 def is_worth_a_retry(error: BaseException) -> bool:

@@ -75,6 +75,15 @@ class Part:
         # A part that was begun, and of which nothing is there, has an empty one.
         self.position = staged.get("position") or None
 
+    def has_lost(self, staged: dict[str, Any] | None) -> bool:
+        """Tell whether the target has less of this part than it had committed.
+
+        Of a server that was killed the last transactions may be gone, each of them as a whole.
+        """
+        there = Part(self.name)
+        there.found(staged)
+        return there.batches < self.batches and there.rows_read < self.rows + self.bad
+
     def can_go_on(self, reading: Reading) -> bool:
         """Tell whether what is staged can be continued: nothing can, and what has an order."""
         return not (self.rows or self.bad) or (reading.can_go_on and bool(self.position))
@@ -235,7 +244,7 @@ class Transfer:
         try:
             batches = self._open(part, source_worker, limit)
         except Exception as exc:
-            raise StepError(f"reading {self.source.label}", exc) from exc
+            raise StepError("reading", self.source, exc) from exc
         ahead = ReadAhead(batches)
         part.begin()
         try:
@@ -260,8 +269,8 @@ class Transfer:
                 if isinstance(cause, PodTimeoutError):
                     self.source.end_worker(source_worker)
                     cause = self.source.silence()
-                raise StepError(f"reading {self.source.label}", cause) from cause
-            raise StepError(f"writing {self.target.label}", part.silence or exc) from exc
+                raise StepError("reading", self.source, cause) from cause
+            raise StepError("writing", self.target, part.silence or exc) from exc
         finally:
             part.target_busy_since = None
             ahead.close(lambda: self.source.end_worker(source_worker))
@@ -273,7 +282,7 @@ class Transfer:
                 + (f" ({part.bad} were bad)" if part.bad else "")
                 + "; the connector lost or doubled some, please report it"
             )
-            raise StepError(f"writing {self.target.label}", IntegrationError(text))
+            raise StepError("writing", self.target, IntegrationError(text))
         part.is_done = True
         self.publish("checkpoint", part=part.name, message=f"part {part.name} is staged")
 

@@ -23,9 +23,9 @@ from pypods.wire.documents import decode_document as decode_in_standard_library
 from pypods.wire.documents import encode_document as encode_in_standard_library
 from pypods.wire.envelopes import is_result_of_kind
 from pypods.wire.pieces import LARGE_BYTES
+from pypods.wire.rebuilding import NO_CLASSES, Classes
 from pypods.wire.rows import MINIMUM_ROWS
 from pypods.wire.undecoded import give_up
-from pypods.wire.values import NO_CLASSES, Classes
 
 __all__ = ["HostClasses", "HostCodec", "encode_document", "encode_plain", "is_plain"]
 

@@ -11,10 +11,11 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from threading import Condition, Lock, RLock, Thread
 from time import monotonic
-from typing import Any, Protocol
+from typing import Protocol
 
 from pypods.errors import ProtocolError
 from pypods.pods.pipes import DeadlineError, EndOfPipeError
+from pypods.pods.waiters import Waiter, acquire, first_for_later, holding, is_oldest, promote
 from pypods.wire.envelopes import RESULT_HEAD, TAIL_START, frame_id, is_reply
 
 __all__ = ["Connection", "NeverSentError"]
@@ -49,21 +50,6 @@ class FrameChannel(Protocol):
         """Return the next frames, waiting for the first."""
 
 
-class _Waiter:
-    """One caller: its reply or its error, and the lock it sleeps on."""
-
-    __slots__ = ("error", "frame", "on_reply", "requests", "wake_up")
-
-    def __init__(self) -> None:
-        self.frame: bytes | None = None
-        self.error: BaseException | None = None
-        #: What the pod asks before it replies.
-        self.requests: tuple[bytes, ...] = ()
-        #: Called with each frame, or with the error, in place of being waited for.
-        self.on_reply: Callable[[bytes | None, BaseException | None], None] | None = None
-        self.wake_up: Any = None
-
-
 class Connection:
     """Many callers on one channel.
 
@@ -86,7 +72,7 @@ class Connection:
         # Knows its owner: a handler of the host's logging, which the reader calls, may call too.
         self._reading = RLock()
         #: Who waits, in the order in which the pod is sent their requests.
-        self._waiters: dict[int, _Waiter] = {}
+        self._waiters: dict[int, Waiter] = {}
         self._abandoned: set[int] = set()
         self._left_over: list[bytes] = []
         #: Frames to go out before the next one, and requests that nobody waits for any more.
@@ -160,9 +146,10 @@ class Connection:
         if deadline is not None and self._sending.locked():
             self._wait_for_senders(deadline)
         with self._sending:
-            if self.outbox:
-                frame = b"".join([*self._take_outbox(), frame])
-            waiter = self._waiters[number] = _Waiter()
+            first = [*self._take_outbox()] if self.outbox else []
+            if first:
+                frame = b"".join([*first, frame])
+            waiter = self._waiters[number] = Waiter()
             if on_reply is not None:
                 waiter.on_reply = on_reply
             try:
@@ -172,6 +159,7 @@ class Connection:
             except DeadlineError as exc:
                 if not exc.begun:
                     self._waiters.pop(number, None)
+                    self.outbox.extendleft(reversed(first))
                 raise
             except Exception as exc:
                 self._waiters.pop(number, None)
@@ -207,7 +195,7 @@ class Connection:
 
     def _wait_for_senders(self, deadline: float) -> None:
         # Not held from here on: only "with" takes a lock that Ctrl-C cannot leave locked.
-        _acquire(self._sending, deadline)
+        acquire(self._sending, deadline)
         self._sending.release()
 
     def wait(self, number: int, deadline: float | None = None) -> bytes:
@@ -236,7 +224,7 @@ class Connection:
             if waiter.error is not None:
                 self._waiters.pop(number, None)
                 raise waiter.error
-            self._sleep(waiter, deadline)
+            waiter.sleep(reading, deadline)
 
     def _leave_reading(self, number: int) -> None:
         """Let go of the lock for reading, if this thread has it, and ask another to read on."""
@@ -247,7 +235,7 @@ class Connection:
             return
         waiters = self._waiters
         if waiters and (len(waiters) > 1 or number not in waiters):
-            self._promote(number)
+            promote(self._waiters, number)
 
     def is_waited_for(self, number: int) -> bool:
         """Whether a request was sent, or begun, and its reply was neither taken nor abandoned."""
@@ -260,11 +248,7 @@ class Connection:
 
     def is_oldest(self, number: int) -> bool:
         """Whether no earlier request is unanswered: a pod that takes turns is busy with this."""
-        for each in list(self._waiters):
-            waiter = self._waiters.get(each)
-            if waiter is not None and waiter.frame is None:
-                return each == number
-        return True
+        return is_oldest(self._waiters, number)
 
     def abandon(self, number: int) -> None:
         """Stop waiting for a reply; one that still comes is dropped."""
@@ -274,7 +258,7 @@ class Connection:
             self._abandoned.discard(number)
         if waiter is not None and waiter.frame is not None and self._on_late is not None:
             self._on_late(waiter.frame)
-        self._promote(number)
+        promote(self._waiters, number)
 
     def _read_meanwhile(self) -> bool:
         """Read for all, if nobody does: the pod may be waiting for that before it reads itself."""
@@ -282,15 +266,15 @@ class Connection:
             return False
         try:
             with contextlib.suppress(DeadlineError):
-                self._read_until_answered(_Waiter(), monotonic() + READ_MEANWHILE_SECONDS)
+                self._read_until_answered(Waiter(), monotonic() + READ_MEANWHILE_SECONDS)
         finally:
             self._reading.release()
-            self._promote(0)
+            promote(self._waiters, 0)
         return True
 
     # Reading for all ---------------------------------------------------------------------------
 
-    def _read_until_answered(self, waiter: _Waiter, deadline: float | None) -> None:
+    def _read_until_answered(self, waiter: Waiter, deadline: float | None) -> None:
         try:
             while True:
                 if self._error is not None:
@@ -326,7 +310,7 @@ class Connection:
         if waiter is not None and waiter.frame is None:
             self._left_over.insert(0, current)
         elif waiter is not None:
-            self._rouse(waiter)
+            waiter.rouse()
 
     def _deliver(self, frame: bytes) -> None:
         number = frame_id(frame)
@@ -348,7 +332,7 @@ class Connection:
                 self._waiters.pop(number, None)
             waiter.on_reply(frame, None)
         if waiter.wake_up is not None:
-            self._rouse(waiter)
+            waiter.rouse()
 
     def _deliver_late(self, number: int, frame: bytes) -> None:
         """Take in a reply that nobody waits for."""
@@ -370,61 +354,21 @@ class Connection:
                 self._later_reader.start()
             self._later.notify()
 
-    def _first_for_later(self) -> _Waiter | None:
-        for number in list(self._waiters):
-            waiter = self._waiters.get(number)
-            if waiter is not None and waiter.on_reply is not None:
-                return waiter
-        return None
-
     def _read_while_unanswered(self) -> None:
         """Be the reader whenever nobody else is, as long as something is to come."""
         while self._error is None:
             with self._later:
-                waiter = self._first_for_later()
+                waiter = first_for_later(self._waiters)
                 if waiter is None:
                     self._later.wait(LATER_READER_SECONDS)
-                    waiter = self._first_for_later()
+                    waiter = first_for_later(self._waiters)
                     if waiter is None:
                         self._later_reader = None
                         return
             with contextlib.suppress(Exception), self._reading:  # It has failed all by now.
                 if waiter.frame is None and waiter.error is None:
                     self._read_until_answered(waiter, None)
-            self._promote(0)
-
-    # Sleeping and waking -----------------------------------------------------------------------
-
-    def _sleep(self, waiter: _Waiter, deadline: float | None) -> None:
-        """Wait until answered, or until asked to read for all."""
-        lock = waiter.wake_up
-        if lock is None:
-            lock = Lock()
-            lock.acquire()
-            waiter.wake_up = lock
-            # Whoever read till now may have left before there was a lock to rouse this one by.
-            if waiter.frame is not None or waiter.error is not None or waiter.requests:
-                return
-            if self._reading.acquire(False):
-                self._reading.release()
-                return
-        _acquire(lock, deadline)
-
-    @staticmethod
-    def _rouse(waiter: _Waiter) -> None:
-        if waiter.wake_up is not None:
-            with contextlib.suppress(RuntimeError):  # It is awake already.
-                waiter.wake_up.release()
-
-    def _promote(self, leaving: int) -> None:
-        """Ask one of those who still wait to read for all."""
-        for number in list(self._waiters):
-            waiter = self._waiters.get(number)
-            if waiter is None or number == leaving or waiter.frame is not None:
-                continue
-            if waiter.wake_up is not None:
-                self._rouse(waiter)
-                return
+            promote(self._waiters, 0)
 
     # The end -----------------------------------------------------------------------------------
 
@@ -439,37 +383,21 @@ class Connection:
                 if waiter.on_reply is not None:
                     self._waiters.pop(number, None)
                     waiter.on_reply(None, error)
-                self._rouse(waiter)
+                waiter.rouse()
         with self._later:
             self._later.notify()
 
     @contextlib.contextmanager
     def no_sender(self, deadline: float) -> Iterator[bool]:
         """Keep every sender out meanwhile. Gives False if one is still inside by the deadline."""
-        with _holding(self._sending, deadline) as alone:
+        with holding(self._sending, deadline) as alone:
             yield alone
 
     @contextlib.contextmanager
     def no_reader(self, deadline: float) -> Iterator[bool]:
         """Keep every reader out meanwhile. Gives False if one is still inside by the deadline."""
         try:
-            with _holding(self._reading, deadline) as alone:
+            with holding(self._reading, deadline) as alone:
                 yield alone
         finally:
-            self._promote(0)
-
-
-@contextlib.contextmanager
-def _holding(lock: Any, deadline: float) -> Iterator[bool]:
-    held = lock.acquire(timeout=max(0.0, deadline - monotonic()))
-    try:
-        yield held
-    finally:
-        if held:
-            lock.release()
-
-
-def _acquire(lock: Lock, deadline: float | None) -> None:
-    timeout = -1.0 if deadline is None else max(0.0, deadline - monotonic())
-    if not lock.acquire(timeout=timeout):
-        raise DeadlineError
+            promote(self._waiters, 0)

@@ -27,7 +27,7 @@ from pypods.pods.shared_memory import share_memory
 from pypods.wire.arena import DEFAULT_MAX_SHARED_BYTES
 from pypods.wire.frames import PROTOCOL_VERSION
 from pypods.wire.messages import Failure, Hello, Message, Ready
-from pypods.wire.values import Classes
+from pypods.wire.rebuilding import Classes
 
 __all__ = ["start_session"]
 

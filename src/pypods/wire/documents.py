@@ -15,10 +15,10 @@ from pypods.errors import ProtocolError, ValueTransferError
 from pypods.wire.context import SHARED_MINIMUM_BYTES, current
 from pypods.wire.pieces import LARGE_BYTES, InlineBinary, Pieces, join, whole
 from pypods.wire.places import place_in_kind, why_too_deep
-from pypods.wire.rebuilding import rebuild
+from pypods.wire.rebuilding import NO_CLASSES, Classes, rebuild
 from pypods.wire.rows import MINIMUM_ROWS, pack_list
 from pypods.wire.stand_ins import BsonValue
-from pypods.wire.values import ARRAY_KINDS, BYTES_KINDS, DOCUMENT_KINDS, NO_CLASSES, Classes, reduce
+from pypods.wire.values import ARRAY_KINDS, BYTES_KINDS, DOCUMENT_KINDS, reduce
 
 TYPE_CHECKING = False  # As typing has it, without importing typing into every worker.
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from struct import Struct
 
 from pypods.wire.documents import KIND_SUBTYPE, decode_inner_document, encode_field_in_pieces
 from pypods.wire.pieces import whole
-from pypods.wire.values import NO_CLASSES, Classes
+from pypods.wire.rebuilding import NO_CLASSES, Classes
 
 TYPE_CHECKING = False  # As typing has it, without importing typing into every worker.
 if TYPE_CHECKING:

@@ -14,7 +14,6 @@ from pypods.wire.values import (
     DATETIME,
     HOLDS_MORE_THAN_FIELDS,
     INT64,
-    NO_CLASSES,
     PATH_CLASSES,
     TIME,
     TIMEDELTA,
@@ -27,11 +26,35 @@ TYPE_CHECKING = False  # As typing has it, without importing typing into every w
 if TYPE_CHECKING:
     from typing import Any, Callable
 
-__all__ = ["rebuild", "rebuild_zone"]
+__all__ = ["NO_CLASSES", "Classes", "rebuild", "rebuild_zone"]
 
 MAX_NAMEDTUPLE_FIELDS = 4096
 #: Names and fields of the namedtuple classes that are kept for the next value.
 MAX_REMEMBERED_FIELDS = 65_536
+
+
+class Classes:
+    """What one side lends to rebuild values: classes, by default none, and shared memory."""
+
+    #: Where the blocks are that frames refer to (``pypods.wire.shared.SharedMemory``).
+    shared: Any = None
+    #: Whether arrays and views arrive writable.
+    writable = False
+    #: Whether what the other side says of Arrow data is believed without a look.
+    trusts = False
+    #: The libraries whose Arrow values arrive as what they were, where they are installed.
+    arrow_libraries: tuple[str, ...] = ("polars",)
+
+    def find(self, module: str, qualname: str) -> type | None:  # noqa: ARG002 - for others
+        """Return this side's class of that name, or None."""
+        return None
+
+    def take_handle(self, kind: int, content: dict[str, Any]) -> object:  # noqa: ARG002
+        """Return what stands for a function, an iterator or a generator of the other side."""
+        raise ProtocolError(f"a handle of kind {bytes([kind])!r} has no place here")
+
+
+NO_CLASSES = Classes()
 
 
 def rebuild(kind: Any, content: Any, classes: Any = NO_CLASSES) -> Any:

@@ -17,7 +17,7 @@ TYPE_CHECKING = False  # As typing has it, without importing typing into every w
 if TYPE_CHECKING:
     from typing import Any, Iterable
 
-    from pypods.wire.values import Classes
+    from pypods.wire.rebuilding import Classes
 
 __all__ = ["FUNCTION_MARK", "find_kinds", "give_up", "handles_in"]
 

@@ -40,7 +40,7 @@ G     generator of the pod               document: stream, name
 ====  ==================================  =====================================================
 
 The last three are no values but handles, made by whoever encodes (``pypods.wire.context``) and
-taken by the receiving side's ``Classes``.
+taken by the receiving side's ``Classes`` (``pypods.wire.rebuilding``).
 
 A class is never imported or looked up by a name from the wire: an enum member or a dataclass
 instance becomes the real thing only through the receiving side's own ``Classes``, and otherwise
@@ -55,7 +55,7 @@ from __future__ import annotations
 import sys
 from struct import Struct
 
-from pypods.errors import ProtocolError, ValueTransferError
+from pypods.errors import ValueTransferError
 from pypods.wire.context import current
 from pypods.wire.stand_ins import EnumMember, Record
 
@@ -67,8 +67,6 @@ __all__ = [
     "ARRAY_KINDS",
     "BYTES_KINDS",
     "DOCUMENT_KINDS",
-    "NO_CLASSES",
-    "Classes",
     "reduce",
     "reduce_zone",
     "shown",
@@ -86,30 +84,6 @@ DATETIME = Struct("<HBBBBBIB")
 TIME = Struct("<BBBIB")
 TIMEDELTA = Struct("<iii")
 INT64 = Struct("<q")
-
-
-class Classes:
-    """What one side lends to rebuild values: classes, by default none, and shared memory."""
-
-    #: Where the blocks are that frames refer to (``pypods.wire.shared.SharedMemory``).
-    shared: Any = None
-    #: Whether arrays and views arrive writable.
-    writable = False
-    #: Whether what the other side says of Arrow data is believed without a look.
-    trusts = False
-    #: The libraries whose Arrow values arrive as what they were, where they are installed.
-    arrow_libraries: tuple[str, ...] = ("polars",)
-
-    def find(self, module: str, qualname: str) -> type | None:  # noqa: ARG002 - for others
-        """Return this side's class of that name, or None."""
-        return None
-
-    def take_handle(self, kind: int, content: dict[str, Any]) -> object:  # noqa: ARG002
-        """Return what stands for a function, an iterator or a generator of the other side."""
-        raise ProtocolError(f"a handle of kind {bytes([kind])!r} has no place here")
-
-
-NO_CLASSES = Classes()
 
 
 # Reducing: value -> (kind, content) ------------------------------------------------------------

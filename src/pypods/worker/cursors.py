@@ -5,23 +5,14 @@ What is read ahead is kept until the host has said that it arrived, so an interr
 
 from __future__ import annotations
 
-import sys
-
 # Not the functools module: it would take a worker's start some milliseconds.
 from _functools import partial  # type: ignore[import-not-found]
 from time import monotonic
 
-from pypods.wire.documents import MAX_SCALARS, ArrayElements, encode_scalars
-from pypods.wire.envelopes import (
-    BATCH_BACK,
-    BATCH_ITSELF,
-    BATCH_NUMBERED,
-    BATCH_STOP,
-    FETCH,
-    START,
-)
+from pypods.wire.envelopes import FETCH, START
 from pypods.wire.failures import describe_failure
 from pypods.wire.weights import MAX_BATCH_BYTES
+from pypods.worker.cursor_batches import Reading, Stop, compacted, count_holders, make_batch
 from pypods.worker.driver_cursors import (
     FETCHONE,
     attributes_of,
@@ -38,48 +29,12 @@ TYPE_CHECKING = False  # As typing has it, without importing typing into every w
 if TYPE_CHECKING:
     from typing import Any, Callable
 
+    from pypods.wire.documents import ArrayElements
+
 __all__ = ["Cursors"]
 
 #: A further row is read only while this has not passed since the first was asked for.
 BATCH_SECONDS = 0.005
-
-
-class _Stop:
-    """What ends a batch: no more rows, or the error (its document) that comes in their place."""
-
-    def __init__(self, error: dict[str, Any] | None = None) -> None:
-        self.error = error
-
-
-class _Reading:
-    """How far one cursor was read, since it was last executed."""
-
-    def __init__(self) -> None:
-        #: The host counts what it executes, and says to which result a number belongs.
-        self.generation = 0
-        #: Rows, and perhaps a stop, that are not known to have arrived; the first one's number.
-        self.items: list[Any] = []
-        self.first = 0
-        #: The document in which they were last sent.
-        self.sent: dict[str, Any] | ArrayElements | None = None
-        #: Rows read from the driver for the host's single fetches.
-        self.read = 0
-        #: Whether the driver holds all rows, and can be told to go back.
-        self.goes_back = False
-        #: Whether the last row came at once.
-        self.is_quick = True
-        self.iterators: dict[int, Any] = {}
-        self.iterators_made = 0
-        #: How many references the cursor had when nobody else in the pod could have one.
-        self.holders = _ALONE
-
-
-def _count_holders(objects: dict[int, Any], number: int) -> int:
-    return sys.getrefcount(objects[number])
-
-
-#: Of an object that only the host can reach; no number where Python does not count.
-_ALONE = _count_holders({0: object()}, 0) if hasattr(sys, "getrefcount") else -1
 
 
 class Cursors:
@@ -88,7 +43,7 @@ class Cursors:
     def __init__(self, objects: dict[int, Any], about: Callable[[BaseException], Any]) -> None:
         self._objects = objects
         self._about = about
-        self._readings: dict[int, _Reading] = {}
+        self._readings: dict[int, Reading] = {}
         self.max_bytes = MAX_BATCH_BYTES
         self._operations: dict[str, Callable[..., Any]] = {
             "+fetch": self.fetch,
@@ -132,16 +87,16 @@ class Cursors:
         reading = self._reading(number, generation, received)
         if go_back >= 0:
             self.put_back(number, generation, received, go_back)
-        is_alone = reading.holders == _count_holders(self._objects, number)
+        is_alone = reading.holders == count_holders(self._objects, number)
         batch = self._fetch(number, reading, way, ahead if is_alone else 0, bool(check), wanted)
         if is_alone:
-            reading.holders = _count_holders(self._objects, number)
-        return _compacted(reading, batch)
+            reading.holders = count_holders(self._objects, number)
+        return compacted(reading, batch)
 
     def _fetch(
         self,
         number: int,
-        reading: _Reading,
+        reading: Reading,
         way: int,
         ahead: int,
         check: bool,
@@ -150,7 +105,7 @@ class Cursors:
         cursor = self._objects[number]
         items = reading.items
         if items and not check:
-            return self._batch(reading, cursor, wanted)
+            return make_batch(reading, cursor, wanted)
         take = taker(cursor, reading.iterators, way)
         began = monotonic()
         if ahead and not may_read_ahead(cursor, reading.goes_back):
@@ -158,28 +113,28 @@ class Cursors:
         try:
             row = take()
             if row is None and way == FETCHONE:
-                items.append(_Stop())
+                items.append(Stop())
             else:
                 items.append(row)
                 reading.read += 1
         except StopIteration:
-            items.append(_Stop())
+            items.append(Stop())
         except Exception as exc:
             if not check or is_over(cursor, exc, take):
                 items.clear()
                 raise
-            items.append(_Stop(describe_failure(exc, self._about)))
-        if check and type(items[-1]) is _Stop and not has_description(cursor):
+            items.append(Stop(describe_failure(exc, self._about)))
+        if check and type(items[-1]) is Stop and not has_description(cursor):
             items.clear()
             return {"gone": True}
         reading.is_quick = monotonic() - began < BATCH_SECONDS
-        if ahead and reading.is_quick and type(items[-1]) is not _Stop:
+        if ahead and reading.is_quick and type(items[-1]) is not Stop:
             return self._read_ahead(reading, cursor, way, ahead, began + BATCH_SECONDS, wanted)
-        return self._batch(reading, cursor, wanted)
+        return make_batch(reading, cursor, wanted)
 
     def _read_ahead(
         self,
-        reading: _Reading,
+        reading: Reading,
         cursor: Any,
         way: int,
         ahead: int,
@@ -206,7 +161,7 @@ class Cursors:
             while ahead > 0 and weight < most and monotonic() < until:
                 row = take()
                 if row is None and way == FETCHONE:
-                    items.append(_Stop())
+                    items.append(Stop())
                     break
                 items.append(row)
                 reading.read += 1
@@ -224,40 +179,14 @@ class Cursors:
                     if found != place:
                         break
         except StopIteration:
-            items.append(_Stop())
+            items.append(Stop())
         except Exception as exc:  # noqa: BLE001 - it arrives at its place among the rows
-            items.append(_Stop(describe_failure(exc, self._about)))
-        batch = self._batch(reading, cursor, (), attributes)
+            items.append(Stop(describe_failure(exc, self._about)))
+        batch = make_batch(reading, cursor, (), attributes)
         if has_moved:
             batch["rowcount"] = before
         if is_numbered:
             batch["rownumber"] = [at_first, step or 0]
-        return batch
-
-    def _batch(
-        self,
-        reading: _Reading,
-        cursor: Any,
-        wanted: Any,
-        attributes: dict[str, Any] | None = None,
-    ) -> dict[str, Any]:
-        """Return the document of the items that have not arrived."""
-        items = reading.items
-        batch: dict[str, Any] = {}
-        if items:
-            last = items[-1]
-            if type(last) is not _Stop:
-                batch["rows"] = items[:]
-            else:
-                batch["rows"] = items[:-1]
-                batch["stop"] = True
-                if last.error is not None:
-                    batch["error"] = last.error
-        if wanted:
-            attributes = attributes_of(cursor, wanted)
-        if attributes:
-            batch["attributes"] = attributes
-        reading.sent = batch
         return batch
 
     def call(
@@ -268,7 +197,7 @@ class Cursors:
         wanted = named_attributes(bits) if bits else []
         reading = self._readings.get(number)
         if reading is None:
-            reading = self._readings[number] = _Reading()
+            reading = self._readings[number] = Reading()
         if taken >= 0:
             self.put_back(number, reading.generation, reading.first, taken)
         cursor = self._objects[number]
@@ -288,14 +217,14 @@ class Cursors:
             result["value"] = value
         if goes_back:
             result["back"] = True
-        return _compacted(reading, result)
+        return compacted(reading, result)
 
     def _call_and_fetch(
-        self, number: int, reading: _Reading, wanted: list[str], is_itself: bool
+        self, number: int, reading: Reading, wanted: list[str], is_itself: bool
     ) -> dict[str, Any] | None:
         """Return a batch with the first row, or None where somebody could tell that it was read."""
         # Held here by the caller's own names: the cursor, and once more the value if it is that.
-        holders = _count_holders(self._objects, number) - 1 - is_itself
+        holders = count_holders(self._objects, number) - 1 - is_itself
         cursor = self._objects[number]
         if holders != reading.holders or not may_read_ahead(cursor, reading.goes_back):
             return None
@@ -305,14 +234,14 @@ class Cursors:
         try:
             row = cursor.fetchone()
         except Exception as exc:  # noqa: BLE001 - it arrives where the row would
-            row = _Stop(describe_failure(exc, self._about))
+            row = Stop(describe_failure(exc, self._about))
         if row is None:
-            row = _Stop()
-        if type(row) is not _Stop:
+            row = Stop()
+        if type(row) is not Stop:
             reading.read = 1
         reading.items.append(row)
         reading.is_quick = monotonic() < until
-        batch = self._batch(reading, cursor, (), attributes)
+        batch = make_batch(reading, cursor, (), attributes)
         if type(place) is int:
             batch["rownumber"] = [place, 0]
         return batch
@@ -339,7 +268,7 @@ class Cursors:
             return {"value": getattr(cursor, method)(*args, **kwargs)}
         items, reading.items = reading.items, []
         reading.first += len(items)
-        stop = items.pop() if items and type(items[-1]) is _Stop else None
+        stop = items.pop() if items and type(items[-1]) is Stop else None
         size: Any = -1
         if method == "fetchmany":
             size = args[0] if args else kwargs.get("size")
@@ -368,10 +297,10 @@ class Cursors:
         """Return the number of a new iterator over a cursor; 0 where that is its own."""
         reading = self._readings.get(number)
         if reading is None:
-            reading = self._readings[number] = _Reading()
+            reading = self._readings[number] = Reading()
         for each in finished:
             reading.iterators.pop(each, None)
-        is_alone = reading.holders == _count_holders(self._objects, number)
+        is_alone = reading.holders == count_holders(self._objects, number)
         iterator = iter(self._objects[number])
         if iterator is self._objects[number]:
             return 0
@@ -379,7 +308,7 @@ class Cursors:
         reading.iterators[reading.iterators_made] = iterator
         del iterator
         if is_alone:
-            reading.holders = _count_holders(self._objects, number)
+            reading.holders = count_holders(self._objects, number)
         return reading.iterators_made
 
     def put_back(self, number: int, generation: int, received: int, taken: int) -> None:
@@ -392,10 +321,10 @@ class Cursors:
         reading.items.clear()
         reading.first = received
 
-    def _reading(self, number: int, generation: int, received: int) -> _Reading:
+    def _reading(self, number: int, generation: int, received: int) -> Reading:
         reading = self._readings.get(number)
         if reading is None:
-            reading = self._readings[number] = _Reading()
+            reading = self._readings[number] = Reading()
         if reading.generation != generation:
             reading.generation = generation
             reading.items = []
@@ -404,35 +333,3 @@ class Cursors:
             del reading.items[: received - reading.first]
             reading.first = received
         return reading
-
-
-_COMPACT = frozenset({"rows", "stop", "itself", "back", "rownumber"})
-
-
-def _compacted(reading: _Reading, batch: dict[str, Any]) -> dict[str, Any] | ArrayElements:
-    """Return a batch that is only a few rows of scalars as one array, else as it is."""
-    if not _COMPACT.issuperset(batch):
-        return batch
-    rows = batch.get("rows", ())
-    width = len(rows[0]) if rows and type(rows[0]) is tuple else 0
-    if rows and not 0 < width * len(rows) <= MAX_SCALARS - 4:
-        return batch
-    bits = 0
-    if "itself" in batch:
-        bits = BATCH_ITSELF
-    if "back" in batch:
-        bits |= BATCH_BACK
-    if "stop" in batch:
-        bits |= BATCH_STOP
-    values = [bits, width]
-    if "rownumber" in batch:
-        values = [bits | BATCH_NUMBERED, width, *batch["rownumber"]]
-    for row in rows:
-        if type(row) is not tuple or len(row) != width:
-            return batch
-        values += row
-    elements = encode_scalars(values)
-    if elements is None:
-        return batch
-    reading.sent = compact = ArrayElements(elements)
-    return compact

@@ -7,7 +7,7 @@ import sys
 from _thread import allocate_lock
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 
-from pypods.wire.values import Classes
+from pypods.wire.rebuilding import Classes
 
 TYPE_CHECKING = False  # As typing has it, without importing typing into every worker.
 if TYPE_CHECKING:

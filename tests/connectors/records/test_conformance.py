@@ -5,17 +5,10 @@ from __future__ import annotations
 import pytest
 from in_process import InProcess
 from record_memory import MemoryRecords
+from record_suite import NOT_OFFERED
 
 from pypods.conformance import Scratch, list_checks, run_check
 from pypods.conformance.subject import Subject
-
-#: What such a connector does not claim, and the check that asks for it.
-NOT_OFFERED = {
-    "snapshot": "partition, snapshot", "partitions": "partition", "query": "query",
-    "replace": "write:replace", "delete_insert": "write:delete_insert",
-    "schema_is_stable": "schema", "drift": "schema", "refused_rows": "query",
-    "failure": "write:replace, atomic",
-}  # fmt: skip
 
 
 def declaring(connection):

@@ -13,14 +13,12 @@ from pypods.connectors.records.declarations import (
     passed_on,
 )
 from pypods.connectors.records.request_settings import (
-    check_choice,
-    check_request_settings,
-    check_url,
+    RequestSettings,
+    basic_credentials,
     make_waits,
-    request_settings,
 )
 from pypods.connectors.row_filter import RowFilter
-from pypods.connectors.settings import Settings
+from pypods.connectors.settings import setting
 
 SCHEMA = pa.schema([("id", pa.int64()), ("name", pa.utf8())])
 
@@ -77,31 +75,45 @@ def test_the_row_to_go_on_after_is_passed_on_where_rows_are_sorted_so(sorted_by,
     )
 
 
+WAYS = {"none": (), "basic": ("user", "password")}
+
+
+class OwnSettings(RequestSettings):
+    authentications = WAYS
+    urls = ("url",)
+
+    def __init__(self):
+        super().__init__(
+            "x", *[setting(name, "text", "") for name in ("url", "user", "password")],
+            setting("auth", "text", "", default="none"),
+        )  # fmt: skip
+
+
+def test_settings_of_requests():
+    checked = OwnSettings().check({"url": "https://host/a"})
+    waits = make_waits(checked, sleep=None, random=lambda: 1.0)
+    assert (waits.retries, waits.seconds(1, None), waits.longest) == (5, 1.0, 300)
+    assert waits.now() > 1_700_000_000
+    assert OwnSettings().check({"auth": "basic", "user": "a", "password": "b"})["url"] is None
+
+
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
         ({"timeout": 0}, "'timeout' of x is more than 0"),
         ({"max_pages": -1}, "'max_pages' of x is more than 0"),
         ({"backoff": -0.5}, "'backoff' of x is 0 or more"),
+        ({"auth": "c"}, "'auth' of x is one of none, basic"),
+        ({"auth": "basic", "user": "a"}, "auth basic of x needs the setting 'password'"),
+        ({"url": "https://me:s3cret/@host/"}, "'url' of x holds a password"),
     ],
 )
-def test_settings_of_requests(settings, words):
-    about = Settings("x", *request_settings())
-    checked = about.check({})
-    check_request_settings("x", checked)
-    waits = make_waits(checked, sleep=None, random=lambda: 1.0)
-    assert (waits.retries, waits.seconds(1, None), waits.longest) == (5, 1.0, 300)
-    assert waits.now() > 1_700_000_000
-    with pytest.raises(SettingsError, match=words):
-        check_request_settings("x", about.check(settings))
-
-
-def test_choices_and_urls():
-    check_choice("x", "auth", {"auth": "a"}, ("a", "b"))
-    with pytest.raises(SettingsError, match="'auth' of x is one of a, b"):
-        check_choice("x", "auth", {"auth": "c"}, ("a", "b"))
-    check_url("x", "url", None)
-    check_url("x", "url", "https://host/a")
-    with pytest.raises(SettingsError, match="'url' of x holds a password") as caught:
-        check_url("x", "url", "https://me:s3cret/@host/")
+def test_settings_of_requests_that_mean_nothing(settings, words):
+    with pytest.raises(SettingsError, match=words) as caught:
+        OwnSettings().check(settings)
     assert "s3cret" not in str(caught.value)
+
+
+def test_a_name_and_a_password_are_sent_as_utf_8():
+    assert basic_credentials("me", "ö") == "bWU6w7Y="
+    assert basic_credentials(None, "") == "Og=="

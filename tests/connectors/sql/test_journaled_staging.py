@@ -1,4 +1,4 @@
-"""A run's end where DDL ends transactions: cut off after any statement, it is all or nothing."""
+"""A run's end where DDL is no part of a transaction: cut off anywhere, it is all or nothing."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from pypods.connectors.errors import ConflictError
-from pypods.connectors.sql.journaled_staging import JournaledStaging
+from pypods.connectors.sql.journaled_database import JournaledDatabase
 from pypods.connectors.sql.sql_connector import SqlConnector
 
 ROWS = pa.table({"id": [2, 3], "name": ["new", "new"]})
@@ -42,7 +42,7 @@ def system(sqlite_module):
             self.count()
             super().commit()
 
-    class Database(sqlite_module.SqliteDatabase):
+    class Database(JournaledDatabase, sqlite_module.SqliteDatabase):
         fast = False
 
         def open(self, settings, *, writing=False):
@@ -50,9 +50,6 @@ def system(sqlite_module):
             session.connection.execute("pragma synchronous = off")
             session.__class__ = Session
             return session
-
-        def staging(self, session, target):
-            return JournaledStaging(self, session, target)
 
         def hold_stream(self, session, target):
             cut.held += 1
@@ -179,3 +176,61 @@ def test_nobody_writes_for_a_run_that_is_being_finished(system, place):
             break
     assert "being finished" in told[0]
     assert rows(connector, place) == OLD
+
+
+@pytest.fixture
+def pair(sqlite_module):
+    """Return two connectors that hold no streams; and what the first does before its step."""
+    between = SimpleNamespace(do=lambda: None)
+
+    class Database(JournaledDatabase, sqlite_module.SqliteDatabase):
+        fast = False
+
+    class Interrupted(Database):
+        def can_swap(self, session, staging, target, plan):
+            between.do()
+            return super().can_swap(session, staging, target, plan)
+
+    return SqlConnector(Interrupted()), SqlConnector(Database()), between
+
+
+def test_an_end_that_is_taken_over_before_its_step_changes_nothing(pair, place):
+    connector, other, between = pair
+    ask = begin(connector, place, "replace")
+    attempts = []
+    between.do = lambda: attempts.append(other.prepare(place, "t", ROWS.schema, **ask)["attempt"])
+    with pytest.raises(ConflictError, match="taken over"):
+        connector.finish(place, "t", run="r", rows=2)
+    assert rows(connector, place) == OLD
+    # Who took it over goes on.
+    assert other.write(place, "t", iter([]), run="r", part="1", attempt=attempts[0])["rows"] == 0
+    assert other.finish(place, "t", run="r", rows=2)["rows"] == 2
+    assert rows(connector, place) == NEW
+
+
+def test_an_end_goes_on_while_others_look_and_begin_runs(pair, place):
+    connector, other, between = pair
+    begin(connector, place, "replace")
+    seen = []
+
+    def look():
+        seen.append(other.state(place, "t")["run"])
+        other.prepare(place, "t", ROWS.schema, mode="append", run="s")
+
+    between.do = look
+    assert connector.finish(place, "t", run="r", cursor=1, rows=2)["rows"] == 2
+    assert seen == [None]
+    assert rows(connector, place) == NEW
+    assert other.state(place, "t") == {"cursor": 1, "run": "r"}
+    other.abandon(place, "t", run="s")
+
+
+@pytest.mark.parametrize("mode", ["append", "replace"])
+def test_a_target_gets_its_new_columns_before_the_rows(pair, place, mode):
+    connector, _, _ = pair
+    connector.execute(place, "create table t (id bigint, name text)")
+    with pytest.raises(ConflictError, match="not prepared"):
+        connector.finish(place, "t", run="r")
+    wider = ROWS.append_column("more", [[1.5, None]])
+    connector.write_all(place, "t", iter(wider.to_batches()), mode=mode)
+    assert rows(connector, place) == [(2, "new", 1.5), (3, "new", None)]

@@ -17,6 +17,7 @@ from oracledb import errors
 from sqlglot import exp
 
 PASSWORD = "right"
+READING = re.compile(r"\s*select\b(?!.*\bfor update\b)", re.DOTALL | re.IGNORECASE)
 APART = "declare pragma autonomous_transaction; begin execute immediate :1; end;"
 #: PostgreSQL's SQLSTATE to Oracle's number and what it says.
 ERRORS = {
@@ -81,6 +82,9 @@ class Connection:
         self.database = database
         self.pg = place.connect(database, '"APP",public')
         self.pg.autocommit = False
+        #: Whether there is something that an error must not undo; and whether a savepoint is after
+        #: all of it.
+        self.changed = self.saved = False
 
     def cursor(self):
         if self.pg.closed:
@@ -95,6 +99,7 @@ class Connection:
 
     def _end(self, end):
         place.step(self.pg)
+        self.changed = self.saved = False
         try:
             end()
         except psycopg.Error as exc:
@@ -103,16 +108,19 @@ class Connection:
     def close(self):
         self.pg.close()
 
-    def do(self, run):
-        """Do it; an error undoes nothing else."""
+    def do(self, text, run):
+        """Do a statement; an error undoes nothing else."""
         try:
-            self.pg.execute("savepoint standin")
+            if self.changed and not self.saved:
+                self.pg.execute("savepoint standin")
+                self.saved = True
             run()
-            self.pg.execute("release savepoint standin")
         except psycopg.Error as exc:
             if not self.pg.closed:
-                self.pg.execute("rollback to savepoint standin")
+                self.pg.execute("rollback to savepoint standin" if self.saved else "rollback")
             refuse(exc)
+        if READING.match(text) is None:
+            self.changed, self.saved = True, False
 
     def change_tables(self, text):
         """Do it in a transaction of its own, as PRAGMA AUTONOMOUS_TRANSACTION does."""
@@ -162,16 +170,22 @@ class Cursor:
         assert self.sizes is None or len(self.sizes) == len(values)
         if text == APART:
             self.connection.change_tables(values[0])
-        elif not special(self.connection.pg, text):
+        elif special(self.connection.pg, text):
+            # A savepoint has to stay.
+            self.connection.changed, self.connection.saved = True, False
+        else:
             if re.match(r"(create|drop|alter|truncate)\b", text):
                 self.connection.pg.commit()
-                self.connection.do(lambda: change_tables(self.connection.pg, text))
+                self.connection.changed = self.connection.saved = False
+                self.connection.do(text, lambda: change_tables(self.connection.pg, text))
                 self.connection.pg.commit()
+                self.connection.changed = self.connection.saved = False
                 self.rowcount = 0
                 return self
             self.connection.do(
+                text,
                 lambda: self.pg.execute(translated(text), [each or None if each in ("", b"")
-                                        else each for each in values] or None)
+                                        else each for each in values] or None),
             )  # fmt: skip
             self.rowcount = self.pg.rowcount
         return self
@@ -181,7 +195,7 @@ class Cursor:
         assert len(self.sizes) == len(rows[0])
         for row in rows:
             assert "" not in row
-        self.connection.do(lambda: self.pg.executemany(translated(text), rows))
+        self.connection.do(text, lambda: self.pg.executemany(translated(text), rows))
         self.rowcount = len(rows)
 
     @property

@@ -18,8 +18,8 @@ from pypods.wire.arena import Arena
 from pypods.wire.arrow import schemas, serving, structures
 from pypods.wire.arrow.serving import array_capsules, schema_capsule, stream_capsule
 from pypods.wire.documents import decode_document, encode_document
+from pypods.wire.rebuilding import Classes
 from pypods.wire.shared import SharedMemory
-from pypods.wire.values import Classes
 
 ARENA_BYTES = 2**24
 

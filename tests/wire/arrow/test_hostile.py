@@ -19,7 +19,7 @@ from pypods.wire.arrow.libraries import made_by
 from pypods.wire.arrow.schemas import MAX_DEPTH, field_from_content
 from pypods.wire.arrow.values import rebuild_arrow, reduce_arrow, reduce_arrow_value
 from pypods.wire.context import SHARED_MINIMUM_BYTES
-from pypods.wire.values import Classes
+from pypods.wire.rebuilding import Classes
 
 HERE = Path(__file__).parent
 

@@ -17,7 +17,7 @@ from pypods.wire import installed
 from pypods.wire.arrow import libraries
 from pypods.wire.arrow.values import ArrowArrayValue, ArrowValue
 from pypods.wire.documents import decode_document, encode_document
-from pypods.wire.values import Classes
+from pypods.wire.rebuilding import Classes
 
 FRAME = pl.DataFrame(
     {

@@ -204,7 +204,7 @@ from pypods.wire.documents import decode_document, encode_document
 from pypods.wire.arrow import serving, structures, schemas
 
 def cross(value):
-    from pypods.wire.values import Classes
+    from pypods.wire.rebuilding import Classes
     class Host(Classes):
         arrow_libraries = ()
     return decode_document(encode_document({"v": value}), Host())["v"]

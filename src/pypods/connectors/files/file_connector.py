@@ -108,7 +108,7 @@ class FileConnector(FileAccess):
         whole, shown = source.whole_schema, source.stream.name
         wanted = check_columns(columns, whole.names, shown)
         chosen = RowFilter(whole, shown, where=where, order_by=order_by, after=after)
-        needed = [name for name in whole.names if name in {*wanted, *chosen.columns}]
+        needed = chosen.needed(wanted)
         rows: Iterator[Any] = (
             chosen.apply(batch)
             for batch in source.batches(columns=needed, partition=partition, batch_rows=batch_rows)
@@ -134,7 +134,7 @@ class FileConnector(FileAccess):
             if not where:
                 return source.count()
             chosen = RowFilter(source.whole_schema, source.stream.name, where=where)
-            rows = source.batches(columns=sorted(chosen.columns))
+            rows = source.batches(columns=chosen.needed([]))
             return sum(chosen.apply(batch).num_rows for batch in rows)
 
         return self.using(connection, look)
@@ -168,8 +168,7 @@ class FileConnector(FileAccess):
             whole = typed.whole_schema
             check_columns(names, whole.names, source.stream.name)
             chosen = RowFilter(whole, source.stream.name, where=where)
-            needed = [name for name in whole.names if name in {*names, *chosen.columns}]
-            rows = (chosen.apply(batch) for batch in typed.batches(columns=needed))
+            rows = (chosen.apply(batch) for batch in typed.batches(columns=chosen.needed(names)))
             return checksum_of((batch.select(names) for batch in rows), pa.schema(fields))
 
         return self.using(connection, look)

@@ -168,9 +168,7 @@ class RecordConnector(Connector):
         wanted = check_columns(columns, whole.names, source.name)
         renamed = rename_columns(only_columns(whole, wanted), names, source.name)
         chosen = RowFilter(whole, source.name, where=where, order_by=order_by, after=after)
-        needed = only_columns(
-            whole, [name for name in whole.names if name in {*wanted, *chosen.columns}]
-        )
+        needed = only_columns(whole, chosen.needed(wanted))
         rows: Iterator[Any] = source.batches(needed, chosen, batch_rows)
         if chosen.order and chosen.order == source.sorted_by[: len(chosen.order)]:
             rows = still_sorted(rows, chosen.order, source.name)

@@ -12,7 +12,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 
 from pypods.connectors.bad_rows import BadRow, split_bad_rows
-from pypods.connectors.batches import BATCH_ROWS, as_batches, last_values, limited
+from pypods.connectors.batches import BATCH_ROWS, as_batches, conform, last_values, limited
 from pypods.connectors.drift import plan_columns
 from pypods.connectors.errors import ConflictError, DataError, StreamNotFoundError
 from pypods.connectors.files.bad_rows import BadRowsFiles, BadRowsFormat, bad_rows_stream
@@ -28,15 +28,22 @@ TYPE_CHECKING = False  # As typing has it, without importing typing into every w
 if TYPE_CHECKING:
     from typing import Any, Iterable, Iterator
 
-__all__ = ["Request", "Sender", "Sending"]
+__all__ = ["ROWS_PER_CHECKPOINT", "Request", "Sender", "Sending"]
+
+#: Of rows that are sent one by one, where one that is sent twice is there once.
+ROWS_PER_CHECKPOINT = 100
 
 
 class Request:
-    """Rows that go at once: a batch, and an identity that no other rows of the target have."""
+    """Rows that go at once: a batch, and an identity that no other rows of the target have.
 
-    def __init__(self, batch: Any, identity: str) -> None:
+    ``identities`` are those of its rows one by one, whatever they are sent together with.
+    """
+
+    def __init__(self, batch: Any, identity: str, identities: list[str]) -> None:
         self.batch = batch
         self.identity = identity
+        self.identities = identities
 
 
 class Sender(ABC):
@@ -47,6 +54,10 @@ class Sender(ABC):
 
     #: The columns that the stream has, where that is known.
     schema: Any = None
+
+    def check_columns(self, schema: Any) -> None:
+        """Raise SchemaError for columns that cannot be sent. Nothing is known of them here."""
+        del schema
 
     @abstractmethod
     def check(self, batch: Any) -> None:
@@ -127,7 +138,9 @@ class Sending(FileStaging):
             names.update(given.names)
             fields = [field for field in self.sender.schema if field.name in names]
             target = _Columns(pa.schema(fields))
-        return [], plan_columns(given, target, drift, database=self.format, shown=self.shown)
+        plan = plan_columns(given, target, drift, database=self.format, shown=self.shown)
+        self.sender.check_columns(plan.schema)
+        return [], plan
 
     def _check_exists(self, exists: bool) -> None:
         try:
@@ -175,10 +188,14 @@ class Sending(FileStaging):
         seen = writer.done["rows"] + writer.done["bad"]
         total: dict[str, Any] = {"rows": 0, "bytes": 0, "batches": 0, "bad": 0}
         values: list[Any] = []
-        checked = self._checked(batches, found, seen, most)
+        suspects: set[int] = set()
+        checked = self._checked(batches, found, seen, most, suspects)
         for rows in in_requests(checked, self.sender.rows_per_request):
             values = last_values(rows, position)
-            good, bad = self._split(rows, found, seen, most)
+            bad: list[BadRow] = []
+            good = conform(rows, found.schema, first_row=seen)
+            if not suspects.isdisjoint(range(seen, seen + rows.num_rows)):
+                good, bad = self._split(rows, found, seen, most)
             taken = {each.at for each in bad}
             places = [seen + at for at in range(rows.num_rows) if at not in taken]
             # Nobody else may have taken the run over when rows leave for good.
@@ -204,13 +221,22 @@ class Sending(FileStaging):
         return dict(total, position=values)
 
     def _checked(
-        self, batches: Iterable[Any], found: Any, seen: int, most: int | None
+        self,
+        batches: Iterable[Any],
+        found: Any,
+        seen: int,
+        most: int | None,
+        suspects: set[int],
     ) -> Iterator[Any]:
-        """Yield the batches, each looked through before any row of it is sent."""
+        """Yield the batches, each looked through before any row of it is sent.
+
+        The places of rows that cannot be sent are added to the suspects.
+        """
         for batch in limited(as_batches(batches, found.source_schema), BATCH_ROWS):
             good, bad = self._split(batch, found, seen, most)
             if bad and most is not None:
                 self._refuse_too_many(found, bad, most)
+            suspects.update(seen + each.at for each in bad)
             if found.mode in KEYED_MODES:
                 _refuse_twins(good, found.key, self.shown)
             seen += batch.num_rows
@@ -241,10 +267,13 @@ class Sending(FileStaging):
         parts = [(0, batch)] if batch.num_rows else []
         while parts:
             start, some = parts.pop()
-            place = places[start]
-            identity = short_hash(self.shown, run, part, str(place), str(some.num_rows))
+            named = [self.shown, run, part]
+            identity = short_hash(*named, str(places[start]), str(some.num_rows))
+            identities = [
+                short_hash(*named, str(place)) for place in places[start : start + some.num_rows]
+            ]
             try:
-                self.sender.send(Request(some, identity))
+                self.sender.send(Request(some, identity, identities))
             except DataError as error:
                 at = 0 if some.num_rows == 1 else error.position
                 if most is None:

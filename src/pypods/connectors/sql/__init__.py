@@ -8,6 +8,8 @@ __all__ = [
     "select",
     "key_ranges",
     "staging",
+    "journaled_database",
+    "journaled_staging",
     "part_writer",
     "one_ahead",
     "ledger",

@@ -86,9 +86,6 @@ class Database(ABC):
     hint_for_share = ""
     lock_for_share = ""
     lock_for_update = ""
-    #: Whether a transaction that is rolled back undoes what it did to tables as well.
-    ddl_in_transactions = True
-    can_savepoint = True
     max_name_characters = 63
 
     # --- connecting ----------------------------------------------------------------------------
@@ -285,10 +282,6 @@ class Database(ABC):
     def drop_table(self, session: Session, parts: Any) -> None:
         """Remove a table, if it is there."""
         session.run(f"drop table if exists {self.table(parts)}")
-
-    def drop_staging(self, session: Session, parts: Any) -> None:
-        """Remove a staging table at the end of a transaction, if it is there."""
-        self.drop_table(session, parts)
 
     def rename_table(self, session: Session, parts: Any, name: str) -> None:
         """Give a table another name, in the same schema."""

@@ -1,18 +1,23 @@
-"""Writing in steps where DDL ends a transaction: a journal in the ledger, and one step that counts.
+"""Writing in steps where DDL is no part of a transaction: a note in the ledger, and one step.
 
 ``finish`` notes in the run's row that it moves the rows, and how many there are. What follows is
-either one RENAME TABLE, which the system does as a whole or not at all, or one transaction that
-moves the rows and notes that they are moved. A kill in between leaves a run that is noted as
-moving; whoever comes next settles it. Is its staging table there, then nothing has happened; is it
-gone, then it was renamed, and all has. Tables that are left are dropped after that, which is
-noted too. One lock per stream, held by the session, keeps two from doing this at once, and holds
-for as long as the server still works for a client that was killed.
+either a table that gets another name, which the system does as a whole or not at all, or one
+transaction that moves the rows and notes that they are moved. A kill in between leaves a run that
+is noted as moving; whoever comes next settles it. Is its staging table there, then nothing has
+happened; is it gone, then it was renamed, and all has. Tables that are left are dropped after that,
+which is noted too.
+
+Each step counts up the run's attempt first, and so holds the run's row: nobody else settles the run
+meanwhile, and one that was settled is not gone on with. Where DDL ends the transaction, and with it
+that lock, one per stream is held by the session, for as long as the server still works for a client
+that was killed.
 """
 
 from __future__ import annotations
 
 from contextlib import contextmanager, suppress
 
+from pypods.connectors.errors import ConflictError
 from pypods.connectors.sql.ledger import FINISHED, MOVED, STAGING
 from pypods.connectors.sql.staging import Staging, finished
 
@@ -27,10 +32,7 @@ OLD_SUFFIX = "_old"
 
 
 class JournaledStaging(Staging):
-    """The steps of writing into one stream of a system whose DDL is no part of a transaction.
-
-    Its Database has ``hold_stream`` and ``release_stream``, ``can_swap`` and ``swap`` as well.
-    """
+    """The steps of writing into one stream of a ``JournaledDatabase``."""
 
     def prepare(self, schema: Any, **asked: Any) -> dict[str, Any]:
         """Check that all can be done, and find or make the staging table of the run."""
@@ -50,12 +52,14 @@ class JournaledStaging(Staging):
                 self.ledger.begin_move(run, rows=written, cursor=cursor)
             try:
                 self._move_in_one_step(found, target, plan, rows=written, cursor=cursor)
+            except ConflictError:
+                raise  # Somebody took the run over, and has noted what became of it.
             except Exception:
                 # Without a connection, whoever comes next does this.
-                with suppress(Exception):
-                    self._settle()
+                with suppress(Exception), self.transaction():
+                    self._next_attempt(run)
                 raise
-            self._drop_leftovers(found)
+            self._settle()
         return finished(found, target, written)
 
     def _move_in_one_step(
@@ -63,26 +67,24 @@ class JournaledStaging(Staging):
     ) -> None:
         database, session = self.database, self.session
         staged = self._staged(found)
-        if target is None:
-            database.rename_table(session, staged, self.target[-1])
-        elif found.mode == "replace" and database.can_swap(session, staged, self.target, plan):
-            database.swap(session, staged, self.target, self._old(found))
-        else:
+        replaces = target is not None and found.mode == "replace"
+        swaps = replaces and database.can_swap(session, staged, self.target, plan)
+        if target is not None and not swaps and (plan.add or plan.widen):
             # Columns that are added or widened before a kill stay so; rows are as they were.
-            database.evolve(session, self.target, plan)
-            with self.transaction():
-                if found.mode == "replace":
+            with self._held(found):
+                database.evolve(session, self.target, plan)
+        with self._held(found):
+            if target is None:
+                database.rename_table(session, staged, self.target[-1])
+            elif swaps:
+                database.swap(session, staged, self.target, self._old(found))
+            else:
+                if replaces:
                     session.run(f"delete from {database.table(self.target)}")
                     database.insert_all(session, staged, self.target, plan.schema.names)
                 else:
                     self._move_rows(found, plan.schema.names)
                 self.ledger.finish_run(found.run, rows=rows, cursor=cursor, state=MOVED)
-            return
-        self._note_moved(found.run, rows, cursor)
-
-    def _note_moved(self, run: str, rows: Any, cursor: Any) -> None:
-        with self.transaction():
-            self.ledger.finish_run(run, rows=rows, cursor=cursor, state=MOVED)
 
     def abandon(self, *, run: str) -> None:
         """Remove what a run left. Raises ConflictError for one that is finished."""
@@ -90,8 +92,7 @@ class JournaledStaging(Staging):
             return
         with self._alone():
             with self.transaction():
-                self.ledger.next_attempt(run)
-                found = self.ledger.find(run)
+                found = self._next_attempt(run)
                 if found is not None:
                     self.refuse_finished(found)
                     self.letters.forget(run)
@@ -106,7 +107,7 @@ class JournaledStaging(Staging):
                 return super().state()
         return super().state()
 
-    # --- what a kill left ----------------------------------------------------------------------
+    # --- who may do a step ---------------------------------------------------------------------
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
@@ -119,19 +120,46 @@ class JournaledStaging(Staging):
         finally:
             self.database.release_stream(self.session, self.target)
 
-    def _settle(self) -> None:
-        for found in self.ledger.unsettled():
-            if found.is_moving:
-                if self.database.describe(self.session, self._staged(found)) is not None:
-                    self.ledger.set_state(found.run, STAGING)
-                    continue
-                self._note_moved(found.run, found.rows, found.cursor)
-            self._drop_leftovers(found)
+    @contextmanager
+    def _held(self, found: Any) -> Iterator[None]:
+        """Hold the run in a transaction. Raises ConflictError if somebody took it over."""
+        with self.transaction():
+            attempt = self.ledger.next_attempt(found.run)
+            if attempt != found.attempt + 1:
+                raise ConflictError(
+                    f"run {found.run!r} of {self.shown} was taken over by another attempt; "
+                    f"prepare it again"
+                )
+            found.attempt = attempt
+            yield
 
-    def _drop_leftovers(self, found: Any) -> None:
-        self.database.drop_table(self.session, self._staged(found))
-        self.database.drop_table(self.session, self._old(found))
-        self.ledger.set_state(found.run, FINISHED)
+    # --- what a kill left ----------------------------------------------------------------------
+
+    def _next_attempt(self, run: str) -> Any:
+        """Begin one more attempt of a run, with what became of its end noted."""
+        found = super()._next_attempt(run)
+        if found is None or not found.is_moving:
+            return found
+        if self._is_staged(found):
+            self.ledger.set_state(run, STAGING)
+        else:
+            self.ledger.finish_run(run, rows=found.rows, cursor=found.cursor, state=MOVED)
+        return self.ledger.find(run)
+
+    def _is_staged(self, found: Any) -> bool:
+        return self.database.describe(self.session, self._staged(found)) is not None
+
+    def _settle(self) -> None:
+        """Note which runs' rows were moved, and drop what is left of them."""
+        for each in self.ledger.unsettled():
+            if each.is_moving and self._is_staged(each):
+                continue  # Nothing has happened; whoever takes it over notes so.
+            with self.transaction():
+                found = self._next_attempt(each.run)
+                if found is not None and found.is_moved:
+                    self.database.drop_table(self.session, self._staged(found))
+                    self.database.drop_table(self.session, self._old(found))
+                    self.ledger.set_state(found.run, FINISHED)
 
     def _old(self, found: Any) -> tuple[str, ...]:
         return (*self.target[:-1], found.staging + OLD_SUFFIX)

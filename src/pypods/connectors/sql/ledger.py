@@ -17,8 +17,6 @@ __all__ = ["CHECKPOINTS", "RUNS", "Ledger", "Run"]
 RUNS = "_pypods_runs"
 CHECKPOINTS = "_pypods_checkpoints"
 STAGING = "staging"
-#: The staging table is about to become the target, where no transaction can undo that.
-RENAMING = "renaming"
 #: Where moving rows is no single transaction: it was begun; it is done, and our tables are there.
 MOVING = "moving"
 MOVED = "moved"
@@ -28,7 +26,7 @@ _TEXT, _KEY, _NUMBER = "text", "key", "number"
 _RUN_COLUMNS = {
     "stream": _KEY,
     "run": _KEY,
-    "state": _TEXT,
+    "state": _KEY,
     "mode": _TEXT,
     "key_columns": _TEXT,
     "drift": _TEXT,
@@ -59,7 +57,7 @@ class Run:
         self.run: str = row["run"]
         self.finished = row["state"] in (MOVED, FINISHED)
         self.is_moving = row["state"] == MOVING
-        self.renaming = row["state"] == RENAMING
+        self.is_moved = row["state"] == MOVED
         self.mode: str = row["mode"]
         self.key: list[str] = json.loads(row["key_columns"])
         self.drift: str = row["drift"]
@@ -186,10 +184,6 @@ class Ledger:
             self.session.rows(
                 Statement(f"select {part} from {table}", self._of(run), condition, lock)
             )
-
-    def begin_rename(self, run: str, *, rows: int, cursor: Any) -> None:
-        """Note how a run will have ended once its staging table is the target."""
-        self._set(run, RENAMING, rows=rows, cursor=cursor, number=None)
 
     def begin_move(self, run: str, *, rows: int, cursor: Any) -> None:
         """Note that a run is about to be finished, so, and that nobody writes for it any more."""

@@ -64,13 +64,11 @@ class Staging(StagedTarget):
         self.ledger.create()
         with self.transaction():
             # The attempt counts up first: that waits for what another attempt has under way.
-            self.ledger.next_attempt(run)
-            found = self.ledger.find(run)
+            found = self._next_attempt(run)
             if found is None:
                 self._begin(plan, source, target, mode=mode, key=key, run=run, drift=drift)
                 attempt, parts = self.ledger.first_attempt, {}
-            elif found.finished or self._finish_renamed(found):
-                self._sweep(found)
+            elif found.finished:
                 return prepared(
                     plan.schema, attempt=found.attempt, finished=True,
                     cursor=found.cursor, changes=plan.changes,
@@ -178,35 +176,26 @@ class Staging(StagedTarget):
     # --- finish --------------------------------------------------------------------------------
 
     def finish(self, *, run: str, cursor: Any, rows: Any) -> dict[str, Any]:
-        """Move everything into the target and note it, in one transaction.
-
-        Where no transaction can undo a rename, what it will mean is noted first, so that whoever
-        comes after a kill knows whether it was done.
-        """
+        """Move everything into the target and note it, in one transaction."""
         if not self.ledger.exists():
             self.open_run(run)
         with self.transaction():
             found = self._take_over(run)
             if found.finished:
-                self._sweep(found)
                 return {"rows": found.rows, "rows_in_target": None}
-            if self._finish_renamed(found):
-                return {"rows": found.rows, "rows_in_target": found.rows}
             written, target, plan = self._check_finish(found, rows)
-            renames = target is None and not self.database.ddl_in_transactions
-            if renames:
-                self.ledger.begin_rename(run, rows=written, cursor=cursor)
-            else:
-                self._move(found, target, plan)
-                self.ledger.finish_run(run, rows=written, cursor=cursor)
-        if renames:
-            self._rename(found, self._staged(found), rows=written, cursor=cursor)
+            self._move(found, target, plan)
+            self.ledger.finish_run(run, rows=written, cursor=cursor)
         return finished(found, target, written)
+
+    def _next_attempt(self, run: str) -> Any:
+        """Begin one more attempt of a run and return that, or None if there is no such run."""
+        self.ledger.next_attempt(run)
+        return self.ledger.find(run)
 
     def _take_over(self, run: str) -> Any:
         """Return a run for which from now on nobody else writes. Raises ConflictError."""
-        self.ledger.next_attempt(run)
-        found = self.ledger.find(run)
+        found = self._next_attempt(run)
         if found is None:
             raise ConflictError(f"run {run!r} of {self.shown} is not prepared")
         return found
@@ -225,36 +214,6 @@ class Staging(StagedTarget):
             database=self.database, shown=self.shown,
         )  # fmt: skip
         return written, target, plan
-
-    def _rename(self, found: Any, staged: Any, *, rows: int, cursor: Any) -> None:
-        with self.transaction():
-            # The attempt's row keeps others out until it is noted that the table has its name.
-            attempt = self.ledger.next_attempt(found.run)
-            if attempt != found.attempt + 1:
-                raise ConflictError(
-                    f"run {found.run!r} of {self.shown} was taken over by attempt {attempt - 1}"
-                )
-            self.database.rename_table(self.session, staged, self.target[-1])
-            self.ledger.finish_run(found.run, rows=rows, cursor=cursor)
-
-    def _was_renamed(self, found: Any) -> bool:
-        """Whether the run's table has become the target, and who did it did not come to note so.
-
-        Nothing else takes that table away: ``abandon`` forgets the run before it does.
-        """
-        staged = self._staged(found)
-        return bool(found.renaming and self.database.describe(self.session, staged) is None)
-
-    def _finish_renamed(self, found: Any) -> bool:
-        if not self._was_renamed(found):
-            return False
-        self.ledger.finish_run(found.run, rows=found.rows, cursor=found.cursor)
-        return True
-
-    def _sweep(self, found: Any) -> None:
-        """Remove the staging table of a finished run, which may be left where that comes last."""
-        if not self.database.ddl_in_transactions:
-            self.database.drop_staging(self.session, self._staged(found))
 
     def _check_count(self, found: Any, relation: str, rows: Any) -> int:
         noted = sum(each["rows"] for each in self.ledger.parts(found.run).values())
@@ -300,7 +259,7 @@ class Staging(StagedTarget):
             return
         database.evolve(session, self.target, plan)
         self._move_rows(found, plan.schema.names)
-        database.drop_staging(session, staged)
+        database.drop_table(session, staged)
 
     def _move_rows(self, found: Any, names: Any) -> None:
         database, session = self.database, self.session
@@ -319,14 +278,11 @@ class Staging(StagedTarget):
         if not self.ledger.exists():
             return
         with self.transaction():
-            self.ledger.next_attempt(run)
-            found = self.ledger.find(run)
+            found = self._next_attempt(run)
             if found is None:
                 return
-            if self._was_renamed(found):
-                found.finished = True
             self.refuse_finished(found)
-            self.database.drop_staging(self.session, self._staged(found))
+            self.database.drop_table(self.session, self._staged(found))
             self.letters.forget(run)
             self.ledger.forget_run(run)
 

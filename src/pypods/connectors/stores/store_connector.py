@@ -8,7 +8,7 @@ from __future__ import annotations
 from abc import abstractmethod
 
 from pypods.connectors.bad_rows import BAD_ROWS_SUFFIX
-from pypods.connectors.batches import limited
+from pypods.connectors.batches import first_rows, limited, take_columns
 from pypods.connectors.connector import Connector
 from pypods.connectors.errors import SettingsError, StreamNotFoundError
 from pypods.connectors.files.bad_rows import BadRowsFormat, bad_rows_stream
@@ -139,14 +139,12 @@ class StoreConnector(Connector):
         names: Any,
     ) -> Iterator[Any]:
         """Yield what ``read`` does."""
-        import pyarrow as pa  # type: ignore[import-untyped,unused-ignore]
-
         found = self.find(session, settings, stream, query)
         whole, shown = found.schema, found.stream.name
         wanted = check_columns(columns, whole.names, shown)
         chosen = RowFilter(whole, shown, where=where, order_by=order_by, after=after)
         self.check_partition(partition)
-        needed = [name for name in whole.names if name in {*wanted, *chosen.columns}]
+        needed = chosen.needed(wanted)
         asked = Asked(needed, chosen, partition or {}, batch_rows)
         if shown.endswith(BAD_ROWS_SUFFIX):
             rows, in_order = self._bad_rows(session, found, needed), False
@@ -156,17 +154,8 @@ class StoreConnector(Connector):
         if chosen.order and not in_order:
             rows = sorted_batches(rows, only_columns(whole, needed), chosen.order)
         renamed = rename_columns(only_columns(whole, wanted), names, shown)
-        left = limit
-        if left == 0:
-            return
-        for batch in limited(rows, batch_rows):
-            if left is not None:
-                batch = batch.slice(0, left)
-                left -= batch.num_rows
-            arrays = [batch.column(name) for name in wanted]
-            yield pa.record_batch(arrays, schema=renamed)
-            if left == 0:
-                return
+        for batch in first_rows(limited(rows, batch_rows), limit):
+            yield take_columns(batch, wanted, renamed)
 
     def check_partition(self, partition: Any) -> None:
         """Raise SettingsError for a partition that is none of ours."""

@@ -2,10 +2,11 @@
 
 ``connection``: ``database``; ``trouble``, the path of a JSON list of what goes wrong, each item
 ``{"in": "read" | "write" | "finish" | ..., "after": batches, "how": "die" | "retry" | "fail" | "hang"}``; what
-has happened is taken out of it. ``password`` appears in errors. ``seconds`` slows each batch down.
+has happened is taken out of it. As a server that is killed, ``prepare`` may "forget" what it committed,
+and ``read`` "lose" the snapshot. ``password`` appears in errors. ``seconds`` slows each batch down.
 """
 
-# ruff: noqa: E501, PTH110, PTH123, RUF005, UP031
+# ruff: noqa: E501, PTH107, PTH110, PTH123, RUF005, UP031
 
 import hashlib
 import json
@@ -35,6 +36,10 @@ class DataError(ConnectorError):
 
 
 class StreamNotFoundError(ConnectorError):
+    pass
+
+
+class ConflictError(ConnectorError):
     pass
 
 
@@ -99,7 +104,7 @@ def connect(connection):
 def trouble(connection, where, batches=0):
     path = connection.get("trouble")
     if not path or not os.path.exists(path):
-        return
+        return False
     with open(path) as file:
         items = json.load(file)
     for item in items:
@@ -113,13 +118,19 @@ def trouble(connection, where, batches=0):
                 signal.signal(signal.SIGINT, signal.SIG_IGN)
                 while True:
                     time.sleep(3600)
+            if item["how"] == "forget":
+                return True
+            if item["how"] == "lose":
+                open(path + ".lost", "w").close()
+                item["how"] = "retry"
             if item["how"] == "sleep":
                 time.sleep(item["seconds"])
-                return
+                return False
             raise UnreachableError(
                 "trouble in %s with %s" % (where, connection.get("password")),
                 item["how"] == "retry",
             )
+    return False
 
 
 def name_of(stream):
@@ -288,6 +299,10 @@ def read(
     import pyarrow as pa
 
     db = connect(connection)
+    if (partition or {}).get("snapshot") and os.path.exists(
+        connection.get("trouble", "") + ".lost"
+    ):
+        raise ConflictError("there is no snapshot any more", True)
     found, _ = table_schema(db, stream, query)
     chosen = chosen_schema(found, columns, None)
     result = chosen_schema(found, columns, names)
@@ -321,6 +336,8 @@ def read(
 
 
 def partitions(connection, stream, count, *, where=None, query=None, columns=None):
+    if os.path.exists(connection.get("trouble", "") + ".lost"):
+        os.remove(connection["trouble"] + ".lost")
     db = connect(connection)
     low, high = db.execute(
         "select min(rowid), max(rowid) from %s" % quoted(name_of(stream))
@@ -391,7 +408,7 @@ def create(db, table, fields, key=()):
 
 
 def prepare(connection, stream, schema, *, mode, key, run, drift="evolve", exists=None):
-    trouble(connection, "prepare")
+    forgets = trouble(connection, "prepare")
     if not re.fullmatch(r"[A-Za-z0-9._-]{1,64}", run):
         raise ConnectorError("%r is no run" % run)
     name, stage = name_of(stream), staging_of(stream, run)
@@ -424,6 +441,12 @@ def prepare(connection, stream, schema, *, mode, key, run, drift="evolve", exist
             [name, run, mode, json.dumps(list(key))],
         )
         row = (0, None)
+    if forgets and columns_of(db, stage):
+        db.execute("delete from %s" % quoted(stage))
+        db.execute(
+            "update _pypods_checkpoints set batches = 0, rows = 0, bytes = 0, bad = 0, position = '[]' where stream = ? and run = ?",
+            [name, run],
+        )
     if not row[0] and not columns_of(db, stage):
         create(db, stage, fields)
     parts = {

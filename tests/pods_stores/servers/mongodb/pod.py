@@ -11,6 +11,8 @@ import threading
 import bson
 import mongomock
 from bson.codec_options import CodecOptions
+from mongomock.collection import Collection
+from mongomock.filtering import filter_applies
 
 OP_REPLY, OP_QUERY, OP_MSG = 1, 2004, 2013
 OPTIONS = CodecOptions(document_class=dict)
@@ -139,11 +141,6 @@ def _page(space, found, command):
 
 def _find(database, command):
     collection = database[command["find"]]
-    wanted = (command.get("filter") or {}).get("_id")
-    if isinstance(wanted, dict) and [*wanted] == ["$eq"] and len(command["filter"]) == 1:
-        there = wanted["$eq"] in collection._store
-        found = [collection._store[wanted["$eq"]]] if there else []
-        return _page(f"{database.name}.{collection.name}", found, command)
     cursor = collection.find(command.get("filter") or {}, command.get("projection"))
     if command.get("sort"):
         cursor = cursor.sort(list(command["sort"].items()))
@@ -168,37 +165,88 @@ def _kill(database, command):
     return {"cursorsKilled": command["cursors"]}
 
 
+# mongomock looks through all documents for those that a query is about, at each update anew.
+
+_look_through_all = Collection._iter_documents
+#: What the update under way can be about; None: anything.
+_candidates = None
+
+
+def _look_through(collection, query):
+    """Return the documents that a query is about: by ``_id``, or of few that are known."""
+    wanted = _plain(query).get("_id")
+    if _candidates is not None:
+        few = _candidates
+    elif isinstance(wanted, (str, bson.ObjectId)):
+        few = [collection._store[wanted]] if wanted in collection._store else []
+    else:
+        return _look_through_all(collection, query)
+    return (each for each in few if filter_applies(query, each))
+
+
+Collection._iter_documents = _look_through
+
+
+def _plain(query):
+    """Return a query with values where it asks whether something is equal."""
+    return {
+        name: value["$eq"] if isinstance(value, dict) and [*value] == ["$eq"] else value
+        for name, value in query.items()
+    }
+
+
+class _Index:
+    """Documents by the values of some fields; those with values that cannot be a key are by all."""
+
+    def __init__(self, collection, names):
+        self.names = names
+        self.found, self.others = {}, []
+        for document in collection._store.documents:
+            self.add(document)
+
+    def add(self, document):
+        """Add a document."""
+        try:
+            key = tuple(document.get(name) for name in self.names)
+            self.found.setdefault(key, []).append(document)
+        except TypeError:
+            self.others.append(document)
+
+    def candidates(self, query):
+        """Return the documents that may have the values of a query; None: any may."""
+        try:
+            return self.found.get(tuple(query[name] for name in self.names), []) + self.others
+        except TypeError:
+            return None
+
+
 def _update(database, command):
-    collection, changed, upserted = database[command["update"]], 0, []
-    for index, each in enumerate(command["updates"]):
-        is_change = next(iter(each["u"]), "").startswith("$")
-        change = collection.update_one if is_change else collection.replace_one
+    global _candidates
+    collection, changed, upserted, index = database[command["update"]], 0, [], None
+    for at, each in enumerate(command["updates"]):
         # An inserted document has what the query says is equal; mongomock knows only one way to.
-        query = {
-            name: value["$eq"] if isinstance(value, dict) and [*value] == ["$eq"] else value
-            for name, value in each["q"].items()
-        }
-        if not is_change and [*query] == ["_id"] and each.get("upsert"):
-            is_there = _put(collection, query["_id"], each["u"])
-            changed += is_there
-            if not is_there:
-                upserted.append({"index": index, "_id": query["_id"]})
-            continue
-        result = change(query, each["u"], upsert=each.get("upsert", False))
+        query, change = _plain(each["q"]), each["u"]
+        is_change = next(iter(change), "").startswith("$")
+        update = collection.update_one if is_change else collection.replace_one
+        if "_id" in query:
+            index = None  # What is changed so may be in it.
+        else:
+            if index is None or index.names != [*query]:
+                index = _Index(collection, [*query])
+            _candidates = index.candidates(query)
+        try:
+            result = update(query, change, upsert=each.get("upsert", False))
+        finally:
+            _candidates = None
         changed += result.matched_count
         if result.upserted_id is not None:
-            upserted.append({"index": index, "_id": result.upserted_id})
+            upserted.append({"index": at, "_id": result.upserted_id})
+            if index is not None:
+                index.add(collection._store[result.upserted_id])
+        elif any(change.get("$set", {}).get(name, query[name]) != query[name] for name in query):
+            index = None  # What it is found by is not what it was.
     new = {"upserted": upserted} if upserted else {}
     return {"n": changed + len(upserted), "nModified": changed, **new}
-
-
-def _put(collection, key, document):
-    """Put a document in its place; mongomock would look through all of them for it."""
-    if key not in collection._store:
-        collection.insert_one(document)
-        return False
-    collection._store[key] = document
-    return True
 
 
 def _insert(database, command):
