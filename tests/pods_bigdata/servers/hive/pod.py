@@ -125,12 +125,9 @@ def tables(database) -> list:
 # --- the proxy ----------------------------------------------------------------------------------
 
 
-def kill_after(pid, statements, begins) -> None:
-    """Kill a process when it has had so many more statements executed, and wants another one.
-
-    ``begins``: that one is not kept from the server, which has begun it when its client is gone.
-    """
-    _victim.update(pid=pid, statements=statements, begins=begins)
+def kill_after(pid, statements) -> None:
+    """Kill a process when it has had so many more statements executed, and wants another one."""
+    _victim.update(pid=pid, statements=statements)
 
 
 def kill_before(pid, words) -> None:
@@ -174,8 +171,6 @@ def _hand_on(source, target, watched) -> None:
                 # A call may begin at the end of what has come.
                 seen = seen[1 - len(_STATEMENT) :] + data
                 if _STATEMENT in seen and _is_last(seen):
-                    if _victim.get("begins"):
-                        target.sendall(data)
                     os.kill(_victim["pid"], signal.SIGKILL)
                     _victim.clear()
                     break

@@ -47,9 +47,6 @@ CHANCE_BITS = 20
 class LoggedRun:
     """One run of a stream, as its log says, or as it is noted once it is finished."""
 
-    #: How far a finish has come is in the log, where only ``finish`` looks.
-    renaming = False
-
     def __init__(self, run: str, attempt: int, begun: Any, *, finished: Any = None) -> None:
         self.run = run
         self.attempt = attempt
