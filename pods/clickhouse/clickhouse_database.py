@@ -343,9 +343,13 @@ class ClickhouseDatabase(UntransactedDatabase):
         return clickhouse_swap.mark_state(session, parts)
 
     def note_ready(self, session, new, target):
-        """Return the new table's UUID."""
+        """Return the new table's UUID, and how the target was that it was made of."""
         (uuid,) = clickhouse_swap.table_row(session, new, "toString(uuid)")
-        return {"uuid": uuid}
+        return {"uuid": uuid, "before": session.marks.get(tuple(target))}
+
+    def is_stale(self, session, ready, target) -> bool:
+        """Whether the target is not what it was when the new table was made of it."""
+        return clickhouse_swap.is_stale(session, ready, target)
 
     def put_in_place(self, session, ready, target, own) -> None:
         """Make the new table, or its rows, the target's."""

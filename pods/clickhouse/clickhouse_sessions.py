@@ -59,6 +59,8 @@ class ClickhouseSession(Session):
             _clients[known] = _connect(settings)
         super().__init__(_clients[known], database)
         self._checked: set = set()
+        #: How targets were when they were last looked at: see ``clickhouse_swap.mark_state``.
+        self.marks: dict = {}
 
     def once(self, check, name: str) -> None:
         """Check something by its name, unless this session did."""

@@ -47,13 +47,30 @@ def check_database(session, name: str) -> None:
 
 def mark_state(session, parts):
     """Return what is another once rows were inserted, deleted or changed; merges leave it."""
-    return session.rows(
+    rows = session.rows(
         Statement(
             "select partition_id, max(max_block_number), max(data_version) from system.parts "
             "where active and database = ",
             Value(parts[0]), " and table = ", Value(parts[1]), " group by partition_id order by 1",
         )
     )  # fmt: skip
+    (uuid,) = table_row(session, parts, "toString(uuid)")
+    mark = [uuid, *map(list, rows)]
+    session.marks[tuple(parts)] = mark
+    return mark
+
+
+def is_stale(session, ready, target) -> bool:
+    """Whether the target is not as it was when the new table was made of it.
+
+    Rows that are moved do not take the place of others; and what replaces all, replaces these too.
+    """
+    if ready["how"] == "move" or _place_of(session, ready["uuid"]) == tuple(target):
+        return False
+    before, exists = ready.get("before"), table_row(session, target, "engine") is not None
+    if exists != (before is not None):
+        return True
+    return exists and not ready["whole"] and mark_state(session, target) != before
 
 
 def _place_of(session, uuid: str):

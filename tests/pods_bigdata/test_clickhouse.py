@@ -222,3 +222,35 @@ def test_a_finish_killed_anywhere_is_finished_again(load_connector, server, pod,
     assert found == sorted(wanted, key=lambda row: (row["id"], row["text"]))
     tables = read(pod, place, query="select name from system.tables where database = 'scratch'")
     assert {row["name"] for row in tables} == {"t", "_pypods_runs"}
+
+
+@pytest.mark.parametrize("mode", ["upsert", "delete_insert", "append"])
+def test_what_another_run_wrote_while_a_finish_was_cut_off_stays(
+    load_connector, server, pod, place, mode
+):
+    """After each kill another run is finished; in the end the rows of both are there."""
+    old = pa.table({"id": list(range(10)), "text": ["old"] * 10})
+    new = pa.table({"id": list(range(5, 30)), "text": ["new"] * 25})
+    wanted = (old if mode == "append" else old.slice(0, 5)).to_pylist() + new.to_pylist()
+    loader = load_connector("clickhouse")
+    pod.write_all(place, "t", iter(old.to_batches()), mode="replace")
+    pod.prepare(place, "t", new.schema, mode=mode, key=["id"], run="r")
+    pod.write(place, "t", iter(new.to_batches()), run="r")
+    statements = 1
+    while True:
+        pod = loader.load_pod()
+        pod.check(place)
+        server[0].kill_after(loader.pid, statements)
+        try:
+            pod.finish(place, "t", run="r", rows=25)
+            break
+        except PodDiedError:
+            statements += 2
+        server[0].spare()
+        another = pa.table({"id": [1000 + statements], "text": ["another"]})
+        loader.load_pod().write_all(place, "t", iter(another.to_batches()), mode="append")
+        wanted += another.to_pylist()
+    server[0].spare()
+    found = read(pod, place, order_by=["id", "text"])
+    assert statements > 10
+    assert found == sorted(wanted, key=lambda row: (row["id"], row["text"]))
