@@ -28,13 +28,14 @@ test: .venv/ready ## Run the tests, with branch coverage (TESTS="-k name" for so
 	  --cov --cov-report=term --cov-fail-under=0 $(TESTS)
 
 # Passed tests print their seeds too (-rP); a seed is given back as PYPODS_TEST_CHAOS_SEED.
-soak: .venv/ready ## Run the races in full: 64 x 10,000 calls, minutes of chaos, hundreds of kills
+soak: .venv/ready ## Run the races in full: 64 x 10,000 calls, minutes of chaos, hundreds of kills, 30 minutes of moving
 	@PYPODS_TEST_CALLS=$${PYPODS_TEST_CALLS:-10000} PYPODS_TEST_KILLS=$${PYPODS_TEST_KILLS:-50} \
 	  PYPODS_TEST_CHAOS_SECONDS=$${PYPODS_TEST_CHAOS_SECONDS:-60} \
 	  PYPODS_TEST_EXAMPLES=$${PYPODS_TEST_EXAMPLES:-2000} \
+	  PYPODS_TEST_SOAK_SECONDS=$${PYPODS_TEST_SOAK_SECONDS:-1800} \
 	  $(BIN)/python -m pytest -rP tests/wire/test_thresholds.py tests/pods/test_races.py tests/pods/test_chaos.py \
 	  tests/pods/test_kills.py tests/pods/test_host_death.py tests/integrator/test_kills.py \
-	  tests/pods_conformance/test_server_kills.py $(TESTS)
+	  tests/pods_conformance/test_server_kills.py tests/pods_conformance/test_soak.py $(TESTS)
 
 # In one process: what came of each check is written into one file for a connector.
 conformance: .venv/ready ## Run the suite over every connector in full, and write the results into docs/

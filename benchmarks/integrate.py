@@ -226,7 +226,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
                     if reason:
                         verdicts[way, each] = {"absent": reason}
                         continue
-                    if "absent" in verdicts.get((way, each), {}):
+                    if {"absent", "failed"} & verdicts.get((way, each), {}).keys():
                         continue
                     say(f"{WAYS[way]}, round {number + 1} of {options.rounds}: {mover.title}")
                     place = systems.target(target, each)
@@ -241,7 +241,9 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
                             folder=folder,
                         )
                     except ProgramError as exc:
-                        verdicts[way, each] = {"absent": str(exc)}
+                        verdicts[way, each] = after_failure(
+                            verdicts.get((way, each)), number + 1, str(exc)
+                        )
                     else:
                         runs[way, each].append(run)
                         if (way, each) not in verdicts:
@@ -256,6 +258,11 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
         "start_seconds": start,
         "ways": {way: describe_way(way, options, runs, verdicts) for way in options.ways},
     }
+
+
+def after_failure(verdict: dict[str, Any] | None, number: int, failure: str) -> dict[str, Any]:
+    """Return what is said of a mover that failed in a round; what an earlier one showed stays."""
+    return {**verdict, "failed": f"round {number} {failure}"} if verdict else {"absent": failure}
 
 
 def measure_start(systems: Systems, environments: dict[str, Path], rounds: int) -> float:

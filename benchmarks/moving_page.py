@@ -71,6 +71,8 @@ def _line(mover: dict[str, Any]) -> str:
     arrived = "all rows, equal" if not mover["different"] else f"{mover['different']:,} rows differ"
     if mover["types"]:
         arrived += "; " + ", ".join(mover["types"])
+    if "failed" in mover:
+        arrived += f"; {mover['failed']}".replace("|", "/")
     return (
         f"| {mover['title']} | {mover['rows_per_second']:,.0f} "
         f"| {median(mover['seconds']):.2f} s | {mover['processor_seconds']:.1f} s "

@@ -354,7 +354,3 @@ class ClickhouseDatabase(UntransactedDatabase):
     def put_in_place(self, session, ready, target, own) -> None:
         """Make the new table, or its rows, the target's."""
         clickhouse_swap.put_in_place(session, ready, target, own)
-
-    def truncate(self, session, parts) -> None:
-        """Remove all rows of a table."""
-        session.run(f"truncate table {self.table(parts)}")

@@ -10,8 +10,8 @@ import clickhouse_connect
 from clickhouse_connect import common
 
 from pypods.connectors.errors import SettingsError
-from pypods.connectors.sql.session import Session
 from pypods.connectors.sql.statement import Value
+from pypods.connectors.sql.untransacted.session import UntransactedSession
 from pypods.connectors.types import kind_of
 
 from .clickhouse_types import split_type, sql_type_of
@@ -50,8 +50,8 @@ def _connect(settings):
     )
 
 
-class ClickhouseSession(Session):
-    """A client. Each statement is by itself, so a transaction begins and ends nothing."""
+class ClickhouseSession(UntransactedSession):
+    """A client, which sessions with the same settings share."""
 
     def __init__(self, settings, database) -> None:
         known = tuple(sorted((name, str(value)) for name, value in settings.items()))
@@ -107,24 +107,6 @@ class ClickhouseSession(Session):
 
     def close(self) -> None:
         """Keep the client for the next session."""
-
-    def begin(self) -> None:
-        """Begin nothing."""
-
-    def commit(self) -> None:
-        """End nothing: what was done is there."""
-
-    def rollback(self) -> None:
-        """End nothing: what was done is there."""
-
-    def savepoint(self, name: str) -> None:
-        """Note nothing: an INSERT that fails has a token that never counts."""
-
-    def rollback_to(self, name: str) -> None:
-        """Undo nothing."""
-
-    def release(self, name: str) -> None:
-        """Forget nothing."""
 
 
 def _placed(value: Value, name: str, database):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pypods.connectors.batches import conform, refuse_finer
 from pypods.connectors.errors import DataError
-from pypods.connectors.text_forms import array_from_text, text_from_array
+from pypods.connectors.text_forms import array_from_text, text_from_array, texts_of_bytes
 from pypods.connectors.types import kind_of
 
 from .clickhouse_types import split_type, sql_type_of, time_of
@@ -13,6 +13,8 @@ from .clickhouse_types import split_type, sql_type_of, time_of
 FIRST_DAY, LAST_DAY = -25567, 120529  # 1900-01-01, 2299-12-31
 DAY = 86_400_000_000
 LAST_SECOND = 2**32 - 1
+#: A String may hold any bytes.
+NO_TEXT_ADVICE = "read hex of it with a query, or give the column the comment 'pypods.type=binary'"
 
 
 def read_column(column, field, first_row: int):
@@ -26,7 +28,9 @@ def read_column(column, field, first_row: int):
     if is_.is_timestamp(wanted):
         return column.view(pa.int64()).cast(wanted)
     if is_.is_string(wanted):
-        return _as_text(column, field, first_row)
+        return texts_of_bytes(
+            column.cast(pa.binary()), field, first_row=first_row, advice=NO_TEXT_ADVICE
+        )
     if is_.is_binary(wanted) or is_.is_fixed_size_binary(wanted):
         return column.cast(wanted)
     if is_.is_string(column.type) and (is_.is_decimal(wanted) or is_.is_time(wanted)):
@@ -46,32 +50,6 @@ def read_column(column, field, first_row: int):
     return conform(
         pa.record_batch([column], names=[field.name]), pa.schema([field]), first_row=first_row
     ).column(0)
-
-
-def _as_text(column, field, first_row: int):
-    """Return a column of Strings, which may hold any bytes, as text."""
-    import pyarrow as pa
-
-    raw = column.cast(pa.binary())
-    try:
-        return raw.cast(pa.utf8())
-    except pa.ArrowInvalid:
-        pass
-    at = next(at for at, each in enumerate(raw.to_pylist()) if not _is_text(each or b""))
-    raise DataError(
-        f"row {first_row + at} (from 0), column {field.name!r}: bytes that are no UTF-8 text; read "
-        f"hex of it with a query, or give the column the comment 'pypods.type=binary'",
-        position=first_row + at,
-        column=field.name,
-    )
-
-
-def _is_text(raw: bytes) -> bool:
-    try:
-        raw.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
 
 
 def _check_texts(column, field, first_row: int) -> None:

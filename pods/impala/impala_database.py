@@ -383,7 +383,3 @@ class ImpalaDatabase(UntransactedDatabase):
     def put_in_place(self, session, ready, target, own) -> None:
         """Make the new table the target."""
         impala_swap.put_in_place(session, ready, target, own)
-
-    def truncate(self, session, parts) -> None:
-        """Remove all rows of a table."""
-        session.run(f"truncate table {self.table(parts)}")

@@ -8,8 +8,8 @@ from contextlib import suppress
 from impala.dbapi import connect as _connect
 
 from pypods.connectors.errors import SettingsError
-from pypods.connectors.sql.session import Session
 from pypods.connectors.sql.statement import Statement, Value
+from pypods.connectors.sql.untransacted.session import UntransactedSession
 
 from .impala_dialects import dialect_of
 from .impala_values import literal
@@ -57,8 +57,8 @@ def _text(value):
     return value.decode() if isinstance(value, bytes) else value
 
 
-class ImpalaSession(Session):
-    """A session. Each statement is by itself, so a transaction begins and ends nothing."""
+class ImpalaSession(UntransactedSession):
+    """A session, with a cursor that runs all its statements."""
 
     def __init__(self, settings, database) -> None:
         super().__init__(connect(settings), database)
@@ -123,21 +123,3 @@ class ImpalaSession(Session):
                 self.cursor.close()
         with suppress(Exception):
             self.connection.close()
-
-    def begin(self) -> None:
-        """Begin nothing."""
-
-    def commit(self) -> None:
-        """End nothing: what was done is there."""
-
-    def rollback(self) -> None:
-        """End nothing: what was done is there."""
-
-    def savepoint(self, name: str) -> None:
-        """Note nothing: an INSERT that fails has a token that never counts."""
-
-    def rollback_to(self, name: str) -> None:
-        """Undo nothing."""
-
-    def release(self, name: str) -> None:
-        """Forget nothing."""

@@ -12,7 +12,7 @@ from decimal import Decimal
 from uuid import UUID
 
 from pypods.connectors.errors import DataError, SettingsError
-from pypods.connectors.text_forms import array_from_text, text_from_array
+from pypods.connectors.text_forms import array_from_text, text_from_array, texts_of_bytes
 from pypods.connectors.types import kind_of
 
 from .impala_types import base_of, sql_type_of, storage_of
@@ -164,7 +164,11 @@ def read_column(column, field, first_row: int):
         return pa.array(values, pa.float64()).cast(type_, safe=False)
     if is_.is_boolean(type_) or (is_.is_integer(type_) and not is_.is_uint64(type_)):
         return pa.array(values, type_)
-    texts = _as_text(values, field, first_row)
+    # A STRING may hold any bytes.
+    texts = texts_of_bytes(
+        pa.array(values, pa.binary()), field, first_row=first_row,
+        advice="read hex of it with a query",
+    )  # fmt: skip
     if is_.is_timestamp(type_):
         # Nine digits behind the point, where the last three are none.
         texts = pc.replace_substring_regex(texts, _FINER, r"\1")
@@ -173,28 +177,3 @@ def read_column(column, field, first_row: int):
     if is_.is_string(type_) and kind_of(field) != "json":
         return texts
     return array_from_text(texts, field, binary="hex", first_row=first_row)
-
-
-def _as_text(values, field, first_row: int):
-    """Return an array of texts; a STRING may hold any bytes."""
-    import pyarrow as pa
-
-    try:
-        return pa.array(values, pa.binary()).cast(pa.utf8())
-    except pa.ArrowInvalid:
-        pass
-    at = next(at for at, value in enumerate(values) if not _is_text(value or b""))
-    raise DataError(
-        f"row {first_row + at} (from 0), column {field.name!r}: bytes that are no UTF-8 text; read "
-        f"hex of it with a query",
-        position=first_row + at,
-        column=field.name,
-    )
-
-
-def _is_text(raw: bytes) -> bool:
-    try:
-        raw.decode()
-    except UnicodeDecodeError:
-        return False
-    return True

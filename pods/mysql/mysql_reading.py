@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
+from contextlib import suppress
 from uuid import UUID
 
 from pymysql.cursors import SSCursor
 
 from pypods.connectors.errors import DataError
-from pypods.connectors.text_rows import batches_from_texts
+from pypods.connectors.rows import growing_batches
+from pypods.connectors.text_rows import typed
 from pypods.connectors.types import kind_of
 
 from . import mysql_types
@@ -18,14 +20,13 @@ from .mysql_rows import ResultRows
 def read_batches(session, statement, schema, batch_rows: int):
     """Yield the rows of a SELECT as they arrive. Raises DataError for what Arrow cannot hold."""
     text, values = statement.render(session.database.style, session.database.bind)
+    session.read_much()
     cursor = session.connection.cursor(SSCursor)
     try:
         cursor.execute(text, values or None)
         # Values come as the bytes of texts; Arrow reads them faster, and exactly.
         rows = ResultRows(cursor._result)
-        yield from batches_from_texts(
-            rows.fetch, schema, _ready, batch_rows=batch_rows, has_bytes=lambda _: True
-        )
+        yield from typed(growing_batches(rows.fetch, batch_rows=batch_rows), schema, _ready)
     finally:
         session.cut(cursor)
 
@@ -47,6 +48,10 @@ def _ready(column, field):
         _refuse_systems(column, field)
     if _has_bytes(field):
         return column.cast(field.type)
+    if pa.types.is_integer(field.type):
+        # Of an integer the server sends digits; what is none for the type is told of below.
+        with suppress(pa.ArrowInvalid):
+            return column.cast(field.type)
     column = column.cast(pa.utf8())
     if pa.types.is_timestamp(field.type) and field.type.tz:
         return pc.binary_join_element_wise(column, "", "Z")

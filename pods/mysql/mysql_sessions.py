@@ -25,6 +25,8 @@ READER_SECONDS = 86400
 #: Longer than any key, so that what is sorted by one is in its order.
 SORTED_BYTES = 4096
 SHOWN_WARNINGS = 64
+#: What is read at once of a long result; the driver itself reads 8 KiB.
+READ_BYTES = 2**18
 _VERSION = re.compile(r"(\d+)\.(\d+)\.(\d+)")
 
 
@@ -169,6 +171,12 @@ class MysqlSession(Session):
         """Close what is open."""
         if self.connection.open:
             self.connection.close()
+
+    def read_much(self) -> None:
+        """Take what arrives in large pieces from now on; no answer may be under way."""
+        connection = self.connection
+        connection._rfile.close()
+        connection._rfile = connection._sock.makefile("rb", READ_BYTES)
 
     def cut(self, cursor) -> None:
         """Close the connection in the middle of a result; the driver would read all of it first."""

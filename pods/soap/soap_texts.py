@@ -24,8 +24,7 @@ from zeep.xsd.types import builtins
 from zeep.xsd.types.complex import ComplexType
 
 from pypods.connectors.batches import conform, misfit
-from pypods.connectors.errors import DataError
-from pypods.connectors.records.json_text import parse_json
+from pypods.connectors.records.json_writing import document_of
 from pypods.connectors.text_forms import text_from_array
 from pypods.connectors.types import field_from_text, kind_of, with_kind
 
@@ -73,10 +72,7 @@ def element_values(array: Any, field: Any, member: Member) -> list[Any]:
     target = member.text or "utf8"
     if _has_parts(field) and member.is_nested:
         texts = text_from_array(array, field).to_pylist()
-        return [
-            None if text is None else _parsed(text, at, array, field)
-            for at, text in enumerate(texts)
-        ]
+        return [document_of(text, at, array, field) for at, text in enumerate(texts)]
     if target == "bool":
         return _truths(array, field)
     if is_.is_string(field.type):
@@ -102,17 +98,6 @@ def element_values(array: Any, field: Any, member: Member) -> list[Any]:
 def _is_number(field: Any) -> bool:
     type_ = field.type
     return bool(is_.is_integer(type_) or is_.is_floating(type_) or is_.is_decimal(type_))
-
-
-def _parsed(text: str, at: int, array: Any, field: Any) -> Any:
-    """Return what JSON says; its null could not be told from NULL."""
-    try:
-        value = parse_json(text, "it")
-    except DataError:
-        value = None
-    if value is None:
-        raise misfit(array, at, field, 0)
-    return value
 
 
 def _truths(array: Any, field: Any) -> list[Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import runpy
 import subprocess
 import sys
@@ -64,11 +65,70 @@ def test_the_page_has_every_table_and_whether_aims_are_met(document, benchmarks)
     assert "the median of 1 rounds" in page
 
 
+@pytest.mark.parametrize(
+    ("verdict", "found"),
+    [
+        (None, {"absent": "failed: no | memory"}),
+        (
+            {"rows": 5, "different": 0, "types": []},
+            {"rows": 5, "different": 0, "types": [], "failed": "round 2 failed: no | memory"},
+        ),
+    ],
+)
+def test_what_an_earlier_round_has_shown_stays(benchmarks, verdict, found):
+    after_failure = runpy.run_path(str(benchmarks / "integrate.py"))["after_failure"]
+    assert after_failure(verdict, 2, "failed: no | memory") == found
+    line = runpy.run_path(str(benchmarks / "moving_page.py"))["_line"]
+    measured = {"rows_per_second": 5.0, "seconds": [1.0], "processor_seconds": 1.0, "peak_bytes": 1}
+    cells = line({"title": "a mover", **measured, **found}).split("|")
+    assert len(cells) == 8
+    shown = "all rows, equal; round 2 failed: no / memory" if verdict else "failed: no / memory"
+    assert cells[-2].strip() == shown
+
+
+def test_between_rounds_nothing_of_a_mover_stays(document, postgresql):
+    tools = FOLDER / ".cache" / "moving" / "tools" / "bin" / "python"
+    schema = f"pypods_removing_{os.getpid()}"
+    address = f"host={postgresql.host} port={postgresql.port} user={postgresql.user}"
+
+    def run(*words: str) -> str:
+        done = subprocess.run([str(tools), *words], capture_output=True, text=True, check=True)
+        return done.stdout
+
+    tables = run("-c", REMOVING, str(FOLDER / "moving"), schema, address)
+    assert json.loads(tables) == ["kept", "xdlt"]
+
+
 def test_unknown_words_are_refused():
     assert "no mover 'x'; there are: pypods" in run_integrate("--movers", "x").stderr
     assert "no way 'y'; there are: sqlite-postgresql" in run_integrate("y").stderr
 
 
+REMOVING = """
+import json, runpy, subprocess, sys
+import psycopg
+moving, schema, address = sys.argv[1:]
+with psycopg.connect(address, autocommit=True) as connection:
+    try:
+        for each in (schema, f"{schema}_staging"):
+            connection.execute(f"create schema {each}")
+        for name in ("kept", "by_dlt", "_dlt_version", "_dlt_loads", "xdlt"):
+            connection.execute(f"create table {schema}.{name} (a int)")
+        place = dict(psycopg.conninfo.conninfo_to_dict(address))
+        table = {"connection": place, "schema": schema, "table": "by_dlt"}
+        program = moving + "/remove.py"
+        subprocess.run([sys.executable, program, json.dumps({"table": table})], check=True)
+        found = connection.execute(
+            "select schemaname, tablename from pg_tables where schemaname like %s order by 2",
+            (schema + "%",),
+        )
+        print(json.dumps([name for _, name in found]))
+        found = connection.execute("select to_regnamespace(%s)", (schema + "_staging",))
+        assert found.fetchone() == (None,)
+    finally:
+        for each in (schema, f"{schema}_staging"):
+            connection.execute(f"drop schema if exists {each} cascade")
+"""
 VERIFY = """
 import json, sqlite3, subprocess, sys
 sys.path.insert(0, sys.argv[1])

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from pypods.connectors.errors import DataError
-from pypods.connectors.text_forms import array_from_text, text_from_array
+from pypods.connectors.text_forms import array_from_text, text_from_array, texts_of_bytes
 from pypods.connectors.types import field_from_text
 
 
@@ -57,3 +57,21 @@ def test_other_forms_that_mean_the_same_are_read():
     for type_, (texts, value) in cases.items():
         got = array_from_text(pa.array(texts), field_from_text("c", type_)).to_pylist()
         assert got[0] == got[1] == (value if value is not None else got[0])
+
+
+def test_bytes_in_utf_8_are_texts():
+    texts = texts_of_bytes(
+        pa.array([b"", "ü😀".encode(), None], pa.binary()), pa.field("c", "utf8")
+    )
+    assert texts.equals(pa.array(["", "ü😀", None], pa.utf8()))
+
+
+@pytest.mark.parametrize("wrong", [b"\xff", b"cut \xc3", b"\xed\xa0\x80"])
+@pytest.mark.parametrize(
+    ("advice", "end"), [("", "no UTF-8 text$"), ("read its hex", "no UTF-8 text; read its hex$")]
+)
+def test_bytes_that_are_no_text_are_named(wrong, advice, end):
+    raw = pa.array([None, b"good", wrong, wrong], pa.binary())
+    with pytest.raises(DataError, match=rf"^row 1002 \(from 0\), column 'c': .*{end}") as caught:
+        texts_of_bytes(raw, pa.field("c", "utf8"), first_row=1000, advice=advice)
+    assert (caught.value.position, caught.value.column) == (1002, "c")

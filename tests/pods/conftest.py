@@ -93,3 +93,16 @@ def place_of(
 
     with make_places(tmp_path_factory.mktemp("sqlite")) as make:
         yield make
+
+
+@pytest.fixture(scope="module")
+def load(
+    request: pytest.FixtureRequest,
+    outer_or_own_python: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[LoadPod]:
+    """Return a function that loads a pod of the module's SOURCE, on that Python."""
+    with make_loaders(tmp_path_factory.mktemp("pods")) as make:
+        yield lambda **options: make(
+            request.module.SOURCE, python=str(outer_or_own_python), measured=True, **options
+        )

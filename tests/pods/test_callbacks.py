@@ -48,6 +48,12 @@ async def sleeps(seconds, x):
     await asyncio.sleep(seconds)
     return x
 def naps(seconds): time.sleep(seconds); return seconds
+def goes_on(f, x):
+    result = f()
+    _kept.append(x)
+    return result
+def naps_on(seconds, x): time.sleep(seconds); _kept.append(x)
+def kept(): return list(_kept)
 def without_end(f):
     while True: f()
 """
@@ -158,7 +164,7 @@ def test_an_async_function_and_a_thread_are_interrupted(pod):
     with pytest.raises(PodTimeoutError, match="interrupted"):
         pod.sleeps.options(timeout=0.2)(60, 1)
     with pytest.raises(PodTimeoutError, match="interrupted"):
-        pod.naps.options(timeout=0.2)(1)
+        pod.naps.options(timeout=0.2)(1.5)
     assert pod.same("well") == "well"
 
 
@@ -175,6 +181,153 @@ def test_ctrl_c_in_a_callback_ends_the_call_and_not_the_pod(pod):
     with pytest.raises(KeyboardInterrupt):
         pod.apply(interrupted)
     assert pod.same("well") == "well"
+
+
+@pytest.mark.parametrize("depth", [1, 3])
+def test_the_first_async_call_may_be_made_in_a_callback(bare_loader: LoadPod, outer_python, depth):
+    pod = bare_loader(SOURCE, python=outer_python).load_pod()
+
+    def nested(n: int, x: int) -> int:
+        return pod.sleeps(0.001, x) if n == 0 else pod.apply(lambda: nested(n - 1, x) + 1)
+
+    def call(x: int) -> int:
+        return nested(depth - 1, x)
+
+    # A thread of the pod begins to read while its main thread waits for an answer.
+    assert pod.each(call, 3) == [n + depth - 1 for n in range(3)]
+    assert pod.each(lambda i: pod.same(i), 3) == [0, 1, 2]
+    with pytest.raises(PodTimeoutError, match="interrupted"):
+        pod.naps.options(timeout=0.2)(1)
+    assert pod.same("well") == "well"
+
+
+def test_a_call_in_which_the_first_async_one_was_made_can_be_cancelled(
+    bare_loader: LoadPod, outer_python
+):
+    loader = bare_loader(SOURCE, python=outer_python)
+    pod = loader.load_pod()
+    pids, goes_on, may_go_on = loader.pids, threading.Event(), threading.Event()
+
+    def call() -> int:
+        assert pod.sleeps(0.001, 1) == 1
+        goes_on.set()
+        assert may_go_on.wait(30)
+        return pod.same(2)
+
+    future = pod.apply.submit(call)
+    assert goes_on.wait(30)
+    assert future.cancel()
+    may_go_on.set()
+    assert pod.same("well") == "well"
+    assert loader.pids == pids
+
+
+@pytest.mark.parametrize("kind", ["plain", "async"])
+def test_calls_that_wait_behind_one_that_asks_can_be_cancelled(
+    bare_loader: LoadPod, outer_python, kind
+):
+    pod = bare_loader(SOURCE, python=outer_python).load_pod()
+    inside, may_go_on = threading.Event(), threading.Event()
+    timed_out: list[PodTimeoutError] = []
+
+    def wait() -> None:
+        inside.set()
+        assert may_go_on.wait(30)
+        if kind == "async":
+            assert pod.sleeps(0.001, 1) == 1
+
+    def call_for_a_moment() -> None:
+        with pytest.raises(PodTimeoutError) as caught:
+            pod.goes_on.options(timeout=0.1)(lambda: 0, "timed out")
+        timed_out.append(caught.value)
+
+    first = pod.goes_on.submit(wait, "the first")
+    assert inside.wait(30)
+    second, third = (pod.goes_on.submit(lambda: 0, each) for each in ("cancelled", "the last"))
+    assert second.cancel()
+    call_for_a_moment()
+    assert len(timed_out) == 1
+    may_go_on.set()
+    assert first.result(30) is None
+    assert third.result(30) == 0
+    assert pod.kept() == ["the first", "the last"]
+
+
+@pytest.mark.parametrize("when", ["it waits", "the inner one waits", "the inner one runs"])
+def test_a_call_that_asks_is_cancelled_but_no_call_inside_it(
+    bare_loader: LoadPod, outer_python, when
+):
+    loader = bare_loader(SOURCE, python=outer_python)
+    pod = loader.load_pod()
+    pids, inside, may_go_on = loader.pids, threading.Event(), threading.Event()
+
+    def wait() -> None:
+        inside.set()
+        assert may_go_on.wait(30)
+
+    def inner() -> None:
+        if when == "it waits":
+            wait()
+        elif when == "the inner one waits":
+            pod.goes_on(wait, "the inner one")
+        else:
+            inside.set()
+            pod.naps_on(0.5, "the inner one")
+
+    outer = pod.goes_on.submit(inner, "the outer one")
+    assert inside.wait(30)
+    assert outer.cancel()
+    may_go_on.set()
+    assert pod.same("well") == "well"
+    assert pod.kept() == ([] if when == "it waits" else ["the inner one"])
+    assert loader.pids == pids
+
+
+@pytest.mark.parametrize("kind", ["plain", "async"])
+def test_a_call_made_in_answering_a_cancelled_one_holds_nobody_up(
+    bare_loader: LoadPod, outer_python, kind
+):
+    pod = bare_loader(SOURCE, python=outer_python).load_pod()
+    if kind == "async":
+        assert pod.sleeps(0.001, 1) == 1  # From then on a thread of the pod reads.
+    inside, may_go_on = threading.Event(), threading.Event()
+
+    def ask_too_late() -> None:
+        inside.set()
+        assert may_go_on.wait(30)
+        pod.goes_on(lambda: None, "too late")
+
+    cancelled = pod.goes_on.submit(ask_too_late, "cancelled")
+    assert inside.wait(30)
+    # It asks the thread that answers the first one, which waits for a call of its own by then.
+    second = pod.goes_on.submit(lambda: "asked", "the second")
+    assert cancelled.cancel()
+    time.sleep(0.2)
+    may_go_on.set()
+    assert second.result(30) == "asked"
+    assert pod.kept() == ["the second"]
+
+
+@pytest.mark.parametrize("kind", ["plain", "async"])
+def test_a_call_in_an_answer_can_be_made_while_another_one_asks(
+    bare_loader: LoadPod, outer_python, kind
+):
+    pod = bare_loader(SOURCE, python=outer_python).load_pod()
+    if kind == "async":
+        assert pod.sleeps(0.001, 1) == 1
+    later: list[Any] = []
+
+    def inner() -> str:
+        later.append(pod.same.submit("inner"))
+        return "asked"
+
+    def outer() -> tuple[Any, ...]:
+        first = pod.apply.submit(inner)
+        second = pod.apply.submit(lambda: "asked too")
+        return first.result(30), second.result(30), pod.same("outer")
+
+    assert pod.apply(outer) == ("asked", "asked too", "outer")
+    assert later[0].result(30) == "inner"
 
 
 def test_after_an_async_call_everything_else_still_works(pod):

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import random
 import threading
 import time
+import weakref
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -170,6 +174,64 @@ def test_a_reply_that_was_given_up_is_dropped(fake: Fake, connection: Connection
         connection.exchange(3, request(3))
 
 
+def test_a_reply_that_is_given_up_just_when_it_comes_is_dropped_once(fake: Fake) -> None:
+    late: list[bytes] = []
+    connection = Connection(fake, on_frame=no_frame, on_late=late.append)
+
+    class Waiters(dict[int, Any]):
+        """Gives up a request between a reader's look at it and the delivery."""
+
+        def get(self, number: int, default: Any = None) -> Any:
+            waiter = super().get(number, default)
+            if number == 1 and waiter is not None:
+                connection.abandon(1)
+            return waiter
+
+    connection._waiters = Waiters()
+    connection.begin(1, request(1))
+    fake.answer(1, 2)
+    assert connection.exchange(2, request(2)) == request(2)
+    assert late == [request(1)]
+    assert connection._abandoned == set()
+
+
+def test_requests_that_nobody_waits_for_may_be_given_up_by_several_threads(
+    fake: Fake, connection: Connection
+) -> None:
+    class Shared(deque[int]):
+        """Another thread takes what is in it after this one has looked."""
+
+        def popleft(self) -> int:
+            self.clear()
+            return super().popleft()
+
+    connection.dropped = Shared([7])
+    fake.answer(1)
+    assert connection.exchange(1, request(1)) == request(1)
+    assert len(connection.dropped) == 0
+
+
+def part(number: int) -> bytes:
+    return numbered_frame(number, encode_document({"kind": "part", "value": []}))
+
+
+def test_parts_of_a_reply_that_was_given_up_are_dropped_before_it(fake: Fake) -> None:
+    late: list[bytes] = []
+    connection = Connection(fake, on_frame=no_frame, on_late=late.append)
+    connection.begin(1, request(1))
+    connection.begin(2, request(2))
+    fake.answer_with(part(1), part(1), request(2))
+    assert connection.wait(2) == request(2)
+    connection.abandon(1)
+    assert late == [part(1), part(1)]
+    fake.answer_with(part(1), part(1), request(1), request(3))
+    assert connection.exchange(3, request(3)) == request(3)
+    assert late == [part(1)] * 4 + [request(1)]
+    fake.answer_with(part(1))
+    with pytest.raises(ProtocolError, match="a reply to call 1"):
+        connection.exchange(4, request(4))
+
+
 def test_giving_up_what_was_answered_or_never_asked_is_nothing(
     fake: Fake, connection: Connection
 ) -> None:
@@ -248,6 +310,43 @@ def test_an_end_fails_everybody_who_waits(fake: Fake, connection: Connection) ->
     assert [type(caller.wait()) for caller in callers] == [EndOfPipeError] * 16
     with pytest.raises(NeverSentError):
         connection.exchange(20, request(20))
+
+
+def test_a_connection_that_ended_keeps_nothing_of_its_callers(
+    fake: Fake, connection: Connection
+) -> None:
+    kept: list[weakref.ref[threading.Event]] = []
+
+    def call(number: int) -> None:
+        local = threading.Event()
+        kept.append(weakref.ref(local))
+        with contextlib.suppress(EndOfPipeError):
+            connection.exchange(number, request(number))
+
+    threads = [threading.Thread(target=call, args=(number,)) for number in range(1, 5)]
+    for thread in threads:
+        thread.start()
+    fake.wait_for_requests(4)
+    fake.end()
+    for thread in threads:
+        thread.join(20)
+    call(5)
+    gc.collect()
+    assert [each() for each in kept] == [None] * 5
+    with pytest.raises(NeverSentError):
+        connection.exchange(6, request(6))
+
+
+def test_an_error_that_cannot_be_copied_is_everybodys(fake: Fake, connection: Connection) -> None:
+    class OddError(Exception):
+        def __init__(self, *, wanted: int) -> None:
+            super().__init__("odd", wanted)
+
+    callers = [Caller(connection, number) for number in range(1, 3)]
+    fake.wait_for_requests(2)
+    connection.fail(OddError(wanted=1))
+    fake.answer_with(EMPTY)
+    assert [type(caller.wait()) for caller in callers] == [OddError] * 2
 
 
 def test_nonsense_fails_everybody_who_waits(fake: Fake, connection: Connection) -> None:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import gc
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.pods import cursor_programs
-from tests.pods.conftest import LoadPod, make_loaders
+from tests.pods.conftest import LoadPod
 
 from pypods.errors import PodDiedError, PodTimeoutError, ValueTransferError
 
@@ -136,15 +135,6 @@ def readings():
     return sum(type(each).__name__ == "Reading" for each in gc.get_objects())
 '''
 )
-
-
-@pytest.fixture(scope="module")
-def load(outer_or_own_python: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LoadPod]:
-    """Return a function that loads a pod of that Python."""
-    with make_loaders(tmp_path_factory.mktemp("pods")) as make:
-        yield lambda **options: make(
-            SOURCE, python=str(outer_or_own_python), measured=True, **options
-        )
 
 
 @pytest.fixture(scope="module")

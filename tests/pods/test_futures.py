@@ -9,12 +9,14 @@ import time
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Future, as_completed
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import anyio
 import pytest
 
 from pypods.errors import PodCallError, PodDiedError, PodTimeoutError, ValueTransferError
-from pypods.pods.futures import inbox_of
+from pypods.pods.futures import FutureCalls, inbox_of
 from pypods.pods.mapping import MAX_CALLS_AHEAD
 
 LoadPod = Callable[..., Any]
@@ -137,6 +139,29 @@ def test_a_future_may_pass_functions_and_give_streams(pod):
     assert list(pod.gen.submit(100).result(30)) == list(range(100))
 
 
+def test_a_futures_time_is_up_also_while_others_replies_keep_coming():
+    stop = threading.Event()
+
+    class Busy(FutureCalls):
+        """Whenever something has been seen to, the next is there already."""
+
+        def settle(self, future: Any, frame: Any, error: Any) -> None:
+            if not stop.is_set():
+                self.note((future, frame, error))
+
+    session: Any = SimpleNamespace(is_alive=True, timed_out=lambda *_: PodTimeoutError("late"))
+    calls = Busy(session)
+    other, late = calls.open(1, None, None), calls.open(2, 0.05, None)
+    calls.note((other, b"", None))
+    try:
+        with pytest.raises(PodTimeoutError, match="late"):
+            late.result(20)
+    finally:
+        stop.set()
+        session.is_alive = False
+        calls.end()
+
+
 def test_under_asyncio_many_calls_are_in_flight(pod):
     async def run() -> list[Any]:
         one_by_one = [await pod.add.aio(n) for n in range(5)]
@@ -156,6 +181,30 @@ def test_cancelling_the_task_cancels_the_call(pod):
 
     started = time.monotonic()
     asyncio.run(run())
+    assert pod.same("free") == "free"
+    assert time.monotonic() - started < 60
+
+
+def test_under_anyio_too_calls_are_in_flight_and_cancelled(pod):
+    results: list[int] = []
+
+    async def add(number: int) -> None:
+        results.append(await pod.add.aio(number))
+
+    async def run() -> list[int]:
+        async with anyio.create_task_group() as group:
+            for number in range(20):
+                group.start_soon(add, number)
+        with anyio.move_on_after(0.2) as scope:
+            await pod.slow.aio(60)
+        assert scope.cancelled_caught
+        with pytest.raises(TimeoutError), anyio.fail_after(0.2):
+            await pod.slow.aio(60)
+        return [item async for item in await pod.gen.aio(5)]
+
+    started = time.monotonic()
+    assert anyio.run(run) == list(range(5))
+    assert sorted(results) == list(range(1, 21))
     assert pod.same("free") == "free"
     assert time.monotonic() - started < 60
 

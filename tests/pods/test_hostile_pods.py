@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import math
 import struct
 import sys
+import zoneinfo
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -396,6 +398,80 @@ def test_half_a_reply_is_a_death_or_a_timeout(fake: LoadFake) -> None:
     error = fail_to_call(fake(HELLO, READY, READ, half, SILENCE), timeout=0.2)
     assert isinstance(error, PodTimeoutError)
     assert "the pod was stopped" in str(error)
+
+
+# Parts of replies ------------------------------------------------------------------------------
+
+
+def part(value: Any, number: int = 1) -> bytes:
+    return reply(number, kind="part", value=value)
+
+
+ROWS = [(1, "a"), (2, "b")]
+
+
+def test_parts_and_what_ends_them_are_one_result(fake: LoadFake) -> None:
+    pod = fake(HELLO, READY, READ, part(ROWS) + part([3]), part([]), result(1, [4])).load_pod()
+    assert pod.f() == [*ROWS, 3, 4]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        part(5),
+        part(None),
+        part({"a": 1}),
+        part(tuple(ROWS)),
+        reply(1, kind="part"),
+        part(ROWS) + part("text"),
+        part(ROWS) + result(1, 5),
+        part(ROWS) + result(1, None),
+        part(ROWS) + result(1, 2.5),
+        part(ROWS) + result(1, {"rows": []}),
+        part(ROWS, number=2),
+        part(ROWS) + part(ROWS, number=2),
+    ],
+    ids=["an int", "null", "a document", "a tuple", "nothing", "text behind rows", "an int at last",
+         "null at last", "a float at last", "a document at last", "of no call", "of another call"],
+)  # fmt: skip
+def test_parts_that_are_none_are_a_protocol_error(fake: LoadFake, data: bytes) -> None:
+    assert isinstance(fail_to_call(fake(HELLO, READY, READ, data, SILENCE)), ProtocolError)
+
+
+@pytest.mark.parametrize("way", ["call", "submit"])
+def test_parts_without_end_are_stopped_at_the_limit(fake: LoadFake, way: str) -> None:
+    flood = ("for ever", 1, part(ROWS * 1000))
+    loader = fake(HELLO, READY, READ, flood, max_frame_bytes=2**20, max_shared_bytes=0)
+    f = loader.load_pod().f
+    with pytest.raises(ProtocolError, match="a result in parts is longer than 1048576 bytes"):
+        f() if way == "call" else f.submit().result(60)
+    assert loader.state == "DIED"
+
+
+def test_parts_without_end_are_stopped_by_the_timeout(fake: LoadFake) -> None:
+    loader = fake(HELLO, READY, READ, ("for ever", 1, part([])))
+    assert isinstance(fail_to_call(loader, timeout=0.2), PodTimeoutError)
+
+
+def test_a_failure_takes_the_place_of_the_parts_before(fake: LoadFake) -> None:
+    failure = reply(1, kind="failure", error=FAILURE_DOCUMENT)
+    pod = fake(HELLO, READY, READ, part(ROWS) + failure, READ, result(2, 5)).load_pod()
+    with pytest.raises(PodCallError, match="a"):
+        pod.f()
+    assert pod.f() == 5
+
+
+@pytest.mark.parametrize("way", ["call", "submit"])
+def test_a_part_that_cannot_be_had_here_is_told_at_the_end(fake: LoadFake, way: str) -> None:
+    with (Path(zoneinfo.TZPATH[0]) / "UTC").open("rb") as file:
+        nowhere = zoneinfo.ZoneInfo.from_file(file, key="No/Where")
+    bad = part([(dt.datetime(2000, 1, 1, tzinfo=nowhere),)])
+    pod = fake(
+        HELLO, READY, READ, part(ROWS) + bad + part(ROWS), result(1, []), READ, result(2, 5)
+    ).load_pod()
+    with pytest.raises(ValueTransferError, match="no such zone on this side"):
+        pod.f() if way == "call" else pod.f.submit().result(60)
+    assert pod.f() == 5
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ import sys
 import textwrap
 import threading
 import time
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -745,7 +746,7 @@ def test_nothing_is_left_of_what_was_too_long_for_a_frame(load):
 def test_nothing_is_left_of_late_and_cancelled_answers(pod):
     before = held(pod)
     with pytest.raises(PodError):
-        pod.slow_number.options(timeout=0.2)(0.4)
+        pod.slow_number.options(timeout=0.2)(1.5)
     futures = [pod.slow_number.submit(0.05) for _ in range(5)]
     for future in futures[1:]:
         future.cancel()
@@ -889,3 +890,40 @@ def test_a_value_that_the_host_cannot_have_leaves_no_reference_and_no_stream(bar
     del held
     pod.count()
     assert pod.count() == before
+
+
+@pytest.mark.parametrize("how", ["an argument", "a method", "a chunk"])
+def test_an_object_that_a_call_on_its_way_uses_is_not_let_go_of(
+    bare_loader: LoadPod, outer_python: Path, how: str
+) -> None:
+    """With several threads, another could be told so before the call is read."""
+    pod = bare_loader(SOURCE, python=outer_python, threads=2).load_pod()
+    number = pod.number(3)
+    kept = weakref.ref(number)
+    results: list[Any] = []
+
+    def take(numbers: Iterator[Any]) -> None:
+        results.extend(pod.kind.map(numbers, chunksize=2))
+
+    gate = threading.Event()
+    before = [pod.call.submit(gate.wait, 60) for _ in range(2)]
+    if how == "a chunk":
+        taking = threading.Thread(target=take, args=(iter([number]),))
+        taking.start()
+        time.sleep(0.1)
+    else:
+        function = pod.kind if how == "an argument" else number.hello
+        future = function.submit(*([number] if how == "an argument" else ["you"]))
+        del function
+    del number
+    gc.collect()
+    assert kept() is not None
+    gate.set()
+    if how == "a chunk":
+        taking.join(30)
+    else:
+        results.append(future.result(30))
+    gc.collect()
+    assert kept() is None
+    assert results == (["hello you"] if how == "a method" else ["Number"])
+    assert [each.result(30) for each in before] == [True, True]

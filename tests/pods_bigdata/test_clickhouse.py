@@ -11,8 +11,10 @@ from uuid import UUID
 import pyarrow as pa
 import pytest
 from conformance_results import keep_outcome
+from killing import finish_while_killed, in_order, rows_after
+from pod_rows import rows_of as read
 
-from pypods import PodCallError, PodDiedError
+from pypods import PodCallError
 from pypods.conformance import Scratch, list_checks, run_check
 from pypods.conformance.subject import Subject
 from pypods.pods import PodLoader
@@ -58,11 +60,6 @@ def test_it_passes(load_connector, pod, place, name):
     outcome = run_check(Subject(load_connector("clickhouse"), scratch), name)
     assert outcome.status == UNCLAIMED.get(name, "passed"), outcome.detail
     keep_outcome(outcome)
-
-
-def read(pod, place, stream="t", **options):
-    return [row for batch in pod.read(place, stream, **options)
-            for row in pa.record_batch(batch).to_pylist()]  # fmt: skip
 
 
 def kind(pod, place, column="c"):
@@ -195,31 +192,15 @@ def test_a_finish_killed_anywhere_is_finished_again(load_connector, server, pod,
     """The worker is killed after each few statements; in the end each row is there once."""
     old = pa.table({"id": list(range(10)), "text": ["old"] * 10})
     new = pa.table({"id": list(range(5, 300)), "text": ["new"] * 295})
-    wanted = {
-        "append": old.to_pylist() + new.to_pylist(),
-        "replace": new.to_pylist(),
-        "upsert": old.slice(0, 5).to_pylist() + new.to_pylist(),
-        "delete_insert": old.slice(0, 5).to_pylist() + new.to_pylist(),
-    }[mode]
     loader = load_connector("clickhouse")
     pod.write_all(place, "t", iter(old.to_batches()), mode="replace")
     pod.prepare(place, "t", new.schema, mode=mode, key=["id"], run="r")
     pod.write(place, "t", iter(new.to_batches()), run="r")
-    kills = 0
-    while True:
-        pod = loader.load_pod()
-        pod.check(place)
-        server[0].kill_after(loader.pid, 1 + kills)
-        try:
-            pod.finish(place, "t", run="r", rows=295)
-            break
-        except PodDiedError:
-            kills += 1
-    server[0].spare()
+    kills = finish_while_killed(loader, server[0], place, rows=295, first=1, step=1)
+    pod = loader.load_pod()
     pod.finish(place, "t", run="r", rows=295)
-    found = read(pod, place, order_by=["id", "text"])
     assert kills > 3
-    assert found == sorted(wanted, key=lambda row: (row["id"], row["text"]))
+    assert read(pod, place, order_by=["id", "text"]) == rows_after(mode, old, new)
     tables = read(pod, place, query="select name from system.tables where database = 'scratch'")
     assert {row["name"] for row in tables} == {"t", "_pypods_runs"}
 
@@ -231,26 +212,20 @@ def test_what_another_run_wrote_while_a_finish_was_cut_off_stays(
     """After each kill another run is finished; in the end the rows of both are there."""
     old = pa.table({"id": list(range(10)), "text": ["old"] * 10})
     new = pa.table({"id": list(range(5, 30)), "text": ["new"] * 25})
-    wanted = (old if mode == "append" else old.slice(0, 5)).to_pylist() + new.to_pylist()
+    wanted = rows_after(mode, old, new)
     loader = load_connector("clickhouse")
     pod.write_all(place, "t", iter(old.to_batches()), mode="replace")
     pod.prepare(place, "t", new.schema, mode=mode, key=["id"], run="r")
     pod.write(place, "t", iter(new.to_batches()), run="r")
-    statements = 1
-    while True:
-        pod = loader.load_pod()
-        pod.check(place)
-        server[0].kill_after(loader.pid, statements)
-        try:
-            pod.finish(place, "t", run="r", rows=25)
-            break
-        except PodDiedError:
-            statements += 2
-        server[0].spare()
-        another = pa.table({"id": [1000 + statements], "text": ["another"]})
+
+    def write_another(kills):
+        another = pa.table({"id": [1000 + kills], "text": ["another"]})
         loader.load_pod().write_all(place, "t", iter(another.to_batches()), mode="append")
-        wanted += another.to_pylist()
-    server[0].spare()
-    found = read(pod, place, order_by=["id", "text"])
-    assert statements > 10
-    assert found == sorted(wanted, key=lambda row: (row["id"], row["text"]))
+        wanted.extend(another.to_pylist())
+
+    kills = finish_while_killed(
+        loader, server[0], place, rows=25, first=1, step=2, meanwhile=write_another
+    )
+    found = read(loader.load_pod(), place, order_by=["id", "text"])
+    assert kills > 4
+    assert found == in_order(wanted)

@@ -14,6 +14,8 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 from conformance_results import keep_outcome
+from killing import finish_while_killed, in_order, rows_after
+from pod_rows import rows_of as read
 
 from pypods import PodCallError, PodDiedError
 from pypods.conformance import Scratch, list_checks, run_check
@@ -71,11 +73,6 @@ def test_it_passes(load_connector, server, pod, place, name):
     outcome = run_check(Subject(load_connector("impala"), scratch), name)
     assert outcome.status == UNCLAIMED.get(name, "passed"), outcome.detail
     keep_outcome(outcome)
-
-
-def read(pod, place, stream="t", **options):
-    return [row for batch in pod.read(place, stream, **options)
-            for row in pa.record_batch(batch).to_pylist()]  # fmt: skip
 
 
 def kinds(pod, place):
@@ -208,12 +205,7 @@ def test_errors_are_those_of_the_contract(pod, place):
 
 OLD = pa.table({"id": list(range(10)), "text": ["old"] * 10})
 NEW = pa.table({"id": list(range(5, 300)), "text": ["new"] * 295})
-WANTED = {
-    "append": OLD.to_pylist() + NEW.to_pylist(),
-    "replace": NEW.to_pylist(),
-    "upsert": OLD.slice(0, 5).to_pylist() + NEW.to_pylist(),
-    "delete_insert": OLD.slice(0, 5).to_pylist() + NEW.to_pylist(),
-}
+MODES = ["append", "replace", "upsert", "delete_insert"]
 
 
 def begin(pod, place, mode, run="r", rows=NEW):
@@ -221,34 +213,21 @@ def begin(pod, place, mode, run="r", rows=NEW):
     pod.write(place, "t", iter(rows.to_batches()), run=run)
 
 
-def in_order(rows):
-    return sorted(rows, key=lambda row: (row["id"], row["text"]))
-
-
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize(
     ("mode", "step"),
-    [("upsert", 8), *(pytest.param(mode, 1, marks=long) for mode in WANTED)],
+    [("upsert", 8), *(pytest.param(mode, 1, marks=long) for mode in MODES)],
 )
 def test_a_finish_killed_anywhere_is_finished_again(load_connector, server, pod, place, mode, step):
     """The worker is killed before each few statements; in the end each row is there once."""
     loader, counted = load_connector("impala"), {**place, "port": server[1]["counted"]}
     pod.write_all(place, "t", iter(OLD.to_batches()), mode="replace")
     begin(pod, place, mode)
-    kills = 0
-    while True:
-        pod = loader.load_pod()
-        pod.check(counted)
-        server[0].kill_after(loader.pid, 2 + step * kills)
-        try:
-            pod.finish(counted, "t", run="r", rows=295)
-            break
-        except PodDiedError:
-            kills += 1
-    server[0].spare()
+    kills = finish_while_killed(loader, server[0], counted, rows=295, first=2, step=step)
+    pod = loader.load_pod()
     pod.finish(place, "t", run="r", rows=295)
     assert kills > 3
-    assert in_order(read(pod, place)) == in_order(WANTED[mode])
+    assert in_order(read(pod, place)) == rows_after(mode, OLD, NEW)
     assert server[0].tables("scratch") == ["pypods__runs", "t"]
 
 
@@ -275,7 +254,7 @@ def test_between_the_renames_others_are_told_and_it_is_finished(
     assert caught.value.type_name.endswith(".ConflictError")
     assert caught.value.retry
     pod.finish(place, "t", run="r", rows=295)
-    assert in_order(read(pod, place)) == in_order(WANTED["append"])
+    assert in_order(read(pod, place)) == rows_after("append", OLD, NEW)
     assert server[0].tables("scratch") == ["pypods__runs", "t"]
 
 
@@ -286,6 +265,6 @@ def test_between_the_renames_another_run_loses_nothing(server, cut_between_the_r
     pod.finish(place, "t", run="another", rows=1)
     # What was ready was made of the table as it was before.
     pod.finish(place, "t", run="r", rows=295)
-    wanted = WANTED["append"] + theirs.to_pylist()
+    wanted = [*rows_after("append", OLD, NEW), *theirs.to_pylist()]
     assert in_order(read(pod, place)) == in_order(wanted)
     assert server[0].tables("scratch") == ["pypods__runs", "t"]

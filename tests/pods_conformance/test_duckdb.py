@@ -6,6 +6,7 @@ import duckdb
 import pyarrow as pa
 import pytest
 from conformance_results import keep_outcome
+from pod_rows import rows_of as read
 
 from pypods import PodCallError
 from pypods.conformance import Scratch, list_checks, run_check
@@ -35,11 +36,6 @@ def test_it_passes(load_connector, tmp_path, name):
     outcome = run_check(Subject(load_connector("duckdb"), scratch), name)
     assert outcome.status == UNCLAIMED.get(name, "passed"), outcome.detail
     keep_outcome(outcome)
-
-
-def read(pod, place, stream="t", **options):
-    return [row for batch in pod.read(place, stream, **options)
-            for row in pa.record_batch(batch).to_pylist()]  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from decimal import Decimal
 import pyarrow as pa
 import pytest
 from conformance_results import keep_outcome
+from pod_rows import rows_of as read
 
 from pypods import PodCallError
 from pypods.conformance import Scratch, list_checks, run_check
@@ -42,11 +43,6 @@ def test_it_passes(load_connector, place, name):
     outcome = run_check(Subject(load_connector("mysql"), scratch), name)
     keep_outcome(outcome)
     assert outcome.status == UNCLAIMED.get(name, "passed"), outcome.detail
-
-
-def read(pod, place, stream="t", **options):
-    return [row for batch in pod.read(place, stream, **options)
-            for row in pa.record_batch(batch).to_pylist()]  # fmt: skip
 
 
 def execute(pod, place, *statements):

@@ -6,9 +6,12 @@ import runpy
 from itertools import pairwise
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from pypods.connectors.errors import DataError
 
 ROWS = runpy.run_path(str(Path(__file__).parents[2] / "pods" / "mysql" / "mysql_rows.py"))
 END, ERROR = b"\xfe\x00\x00\x02\x00", b"\xff\x15\x04#28000no"
@@ -59,6 +62,9 @@ class Result:
         taken, self.buffer = self.buffer[:count], self.buffer[count:]
         return taken
 
+    def get_all_data(self):
+        return self.packet
+
     def _read_rowdata_packet_unbuffered(self):
         if self.ended:
             return None
@@ -70,15 +76,20 @@ class Result:
             self.ended = True
             return None
         self.by_driver += 1
-        rows = []
-        taken = ROWS["take_rows"](as_packets([packet]), 3, rows, 1, 0)
-        assert taken == (len(packet) + 4, 1)
-        return rows[0]
+        self.packet = packet
+        return self._read_row_from_packet(self)
+
+
+def rows_of(batch):
+    assert all(pa.types.is_binary(each) for each in batch.schema.types)
+    batch.validate(full=True)
+    return list(zip(*(column.to_pylist() for column in batch.columns), strict=True))
 
 
 values = st.none() | st.binary(max_size=5) | st.integers(249, 70_000).map(bytes)
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(values, values, values), max_size=20),
     st.lists(st.integers(0, 10**6), max_size=8),
@@ -90,9 +101,9 @@ def test_rows_are_those_that_were_sent(sent, cuts, number, count, end):
     data = as_packets([*map(as_packet_of, sent), end], number)
     result = Result(data, cuts, number)
     rows, found = ROWS["ResultRows"](result), []
-    while fetched := rows.fetch(count):
-        assert len(fetched) <= count
-        found += fetched
+    while (fetched := rows.fetch(count)) is not None:
+        assert 0 < fetched.num_rows <= count
+        found += rows_of(fetched)
     assert found == sent
     assert (result.buffer, result.pieces) == (b"", [])
 
@@ -100,27 +111,60 @@ def test_rows_are_those_that_were_sent(sent, cuts, number, count, end):
 def test_what_has_arrived_is_not_left_to_the_driver():
     sent = [(b"a", None, b"%d" % number) for number in range(1000)]
     result = Result(as_packets([*map(as_packet_of, sent), END]), [], 0)
-    assert ROWS["ResultRows"](result).fetch(2000) == sent
+    assert rows_of(ROWS["ResultRows"](result).fetch(2000)) == sent
     assert result.by_driver == 1
+
+
+def test_a_batch_ends_where_it_is_heavy():
+    sent = [(b"x" * 5_000_000, None, b"")] * 8
+    result = Result(as_packets([*map(as_packet_of, sent), END]), range(0, 40_000_000, 70_000), 0)
+    rows, counts = ROWS["ResultRows"](result), []
+    while (batch := rows.fetch(256)) is not None:
+        counts.append(batch.num_rows)
+    assert sum(counts) == 8
+    assert max(counts) == 4
+
+
+def test_a_value_of_more_than_a_packet_is_one():
+    value = bytes(2**24 + 5)
+    packet = as_packet_of((b"1", value, None))
+    header = bytes(ROWS["HEADER_BYTES"])
+    batch = ROWS["split_packets"]([header, packet], [len(packet)], 3)
+    assert rows_of(batch) == [(b"1", value, None)]
+
+
+@pytest.mark.parametrize(
+    "packet",
+    [END, ERROR, b"", b"\xfe" + (2**24).to_bytes(8, "little")],
+    ids=repr,
+)
+def test_what_is_no_row_is_left_to_the_driver(packet):
+    sizes = []
+    data = as_packets([as_packet_of((b"1", b"2", b"3")), packet, as_packet_of((b"4", b"5", b"6"))])
+    assert ROWS["take_packets"](data, sizes, 10, 0) == 10
+    assert sizes == [6]
 
 
 @pytest.mark.parametrize(
     "packet",
     [
-        END, ERROR, b"", b"\x01", b"\x05ab", b"\x01a\x01b\x01c\x01d", b"\x01a\x01b\xfe",
-        b"\x01a\xfc\x01", b"\x01a\x01b\xff\x01\x00", b"\xfe" + (2**24).to_bytes(8, "little"),
+        b"\x01", b"\x05ab", b"\x01a\x01b\x01c\x01d", b"\x01a\x01b\xfe", b"\x01a\xfc\x01",
+        b"\x01a\x01b\xff\x01\x00", b"\x01a\x01b", b"\x01a\xfe\xff\xff\xff\xff\x00\x00\x00\x00",
+        b"\x01a\xfe\xff\xff\xff\x7f\x00\x00\x00\x00", b"\x01a\xfd\xff\xff\xff\x01", b"",
     ],
     ids=repr,
 )  # fmt: skip
-def test_what_is_no_row_of_so_many_values_is_left_to_the_driver(packet):
-    rows = []
-    data = as_packets([as_packet_of((b"1", b"2", b"3")), packet, as_packet_of((b"4", b"5", b"6"))])
-    assert ROWS["take_rows"](data, 3, rows, 10, 0) == (10, 1)
-    assert rows == [(b"1", b"2", b"3")]
+@pytest.mark.parametrize("at", [0, 1, 2])
+def test_a_row_of_more_or_fewer_values_is_refused(packet, at):
+    good = as_packet_of((b"1", None, b"3"))
+    payloads = [good, good]
+    payloads.insert(at, packet)
+    with pytest.raises(DataError, match=r"of the rows 7 to 9 \(from 0\), one has not .*: 3$"):
+        ROWS["split_packets"]([as_packets(payloads)], [*map(len, payloads)], 3, 7)
 
 
 def test_a_packet_out_of_its_turn_is_left_to_the_driver():
     first, second = as_packets([as_packet_of((b"1",))], 255), as_packets([as_packet_of((b"2",))], 1)
-    rows = []
-    assert ROWS["take_rows"](first + second, 1, rows, 10, 255) == (len(first), 1)
-    assert rows == [(b"1",)]
+    sizes = []
+    assert ROWS["take_packets"](first + second, sizes, 10, 255) == len(first)
+    assert sizes == [2]

@@ -8,6 +8,7 @@ from decimal import Decimal
 import pyarrow as pa
 import pytest
 from conformance_results import keep_outcome
+from pod_rows import rows_of
 
 from pypods import PodCallError
 from pypods.conformance import Scratch, list_checks, run_check
@@ -49,8 +50,7 @@ def test_it_passes(load_connector, pod, place, name):
 
 
 def read(pod, place, stream="t", **options):
-    return [row for batch in pod.read(place, [SCHEMA, stream], **options)
-            for row in pa.record_batch(batch).to_pylist()]  # fmt: skip
+    return rows_of(pod, place, [SCHEMA, stream], **options)
 
 
 def execute(pod, place, *statements):
@@ -146,8 +146,7 @@ def test_numerics_are_stored_exactly(pod, place):
     table = pa.table({"c": pa.array(values, pa.decimal128(38, 10))})
     pod.write_all(place, [SCHEMA, "t"], iter(table.to_batches()))
     query = f"select c::text as c from {SCHEMA}.t"
-    got = [row["c"] for batch in pod.read(place, "t", query=query)
-           for row in pa.record_batch(batch).to_pylist()]  # fmt: skip
+    got = [row["c"] for row in rows_of(pod, place, query=query)]
     assert [Decimal(text) for text in got] == values
 
 
@@ -160,8 +159,7 @@ def replace(pod, place):
 
 def ask(pod, place, query):
     query = query.replace("SCHEMA", SCHEMA)
-    return [tuple(row.values()) for batch in pod.read(place, "t", query=query)
-            for row in pa.record_batch(batch).to_pylist()]  # fmt: skip
+    return [tuple(row.values()) for row in rows_of(pod, place, query=query)]
 
 
 OID = "select 'SCHEMA.t'::regclass::oid::bigint as o"

@@ -6,29 +6,28 @@ without it). The seed is printed; PYPODS_TEST_CHAOS_SEED repeats one. Without se
 
 from __future__ import annotations
 
-import datetime as dt
 import random
 import sys
 import time
-from contextlib import ExitStack
 from dataclasses import dataclass
-from decimal import Decimal
-from pathlib import Path
 
-import pyarrow as pa
 import pytest
-from private_servers import MissingServerError, PrivateMariadb, PrivatePostgresql
-from tests.conftest import skip_or_fail
-from victims import EXECUTION, SEED, Host, children_of, connected_to, kill, kills, wait_until_gone
+from server_ends import MODES, ROWS, SOURCE_ROWS, old_rows, operation, rows, wanted_rows
+from victims import (
+    EXECUTION,
+    SEED,
+    Host,
+    children_of,
+    connected_to,
+    kill,
+    kills,
+    resume_and_kill,
+    wait_until_gone,
+)
 
-from pypods.integrator import Integration, Integrator, Operation, Retries, Source, Target
+from pypods.integrator import Integrator, Retries
 
 KILLS = kills(2)
-#: Of kilobytes: a source sends some megabytes ahead, and is to be killed while it does.
-ROWS = 3000
-#: Of the target before; the first of them are in the source too.
-OLD_ROWS, SHARED_ROWS = 10, 6
-MODES = ("append", "replace", "upsert", "delete_insert")
 #: The start of the program; rows begin to move; all rows of a part are staged.
 PHASES = ("start", "started", "checkpoint")
 VICTIMS = ("host", "source pod", "target pod", "source server", "target server")
@@ -36,7 +35,6 @@ VICTIMS = ("host", "source pod", "target pod", "source server", "target server")
 PATIENT = Retries(attempts=10, seconds=0.2, longest=3)
 #: It gives up before the server is there again.
 IMPATIENT = Retries(attempts=2, seconds=0.05)
-OWN_TABLES = {"_pypods_runs", "_pypods_checkpoints"}
 
 pytestmark = [
     pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc"),
@@ -44,141 +42,7 @@ pytestmark = [
 ]
 
 
-def rows(first: int, count: int, name: str = "näme", *, times: int = 600) -> pa.Table:
-    ids = range(first, first + count)
-    begin = dt.datetime(2024, 1, 1)
-    return pa.table(
-        {
-            "id": pa.array(ids, pa.int64()),
-            "name": [f"{name} {n} " * times if n % 7 else None for n in ids],
-            "price": [n / 8 for n in ids],
-            "amount": pa.array([Decimal(n) / 4 for n in ids], pa.decimal128(12, 2)),
-            "at": pa.array([begin + dt.timedelta(microseconds=n) for n in ids], pa.timestamp("us")),
-        }
-    )
-
-
-SOURCE_ROWS = rows(1, ROWS)
 LARGE_ROWS = rows(1, ROWS, times=1200)
-KEPT_ROWS = rows(ROWS - SHARED_ROWS + 1, OLD_ROWS, "old")
-
-
-@dataclass
-class End:
-    """A server with its connector's pod, and what a test does there."""
-
-    server: object
-    pod: object
-
-    @property
-    def connector(self):
-        return self.server.connector
-
-    @property
-    def default(self):
-        """Return the database that is always there."""
-        name = "postgres" if self.connector == "postgresql" else "information_schema"
-        return self.server.place(name)
-
-    def locate(self, name):
-        """Return connection and stream of the table in a database or schema of that name."""
-        if self.connector == "postgresql":
-            return self.default, [name, "t"]
-        return self.server.place(name), "t"
-
-    def make(self, name, table=None):
-        """Make a database or schema, with the table if rows are given."""
-        kind = "schema" if self.connector == "postgresql" else "database"
-        self.pod.execute(self.default, f"create {kind} {name}")
-        if table is not None:
-            place, stream = self.locate(name)
-            self.pod.write_all(place, stream, table, mode="replace", key=["id"])
-
-    def drop(self, name):
-        kind, end = ("schema", " cascade") if self.connector == "postgresql" else ("database", "")
-        self.pod.execute(self.default, f"drop {kind} {name}{end}")
-
-    def ask(self, query):
-        return [
-            tuple(row.values())
-            for batch in self.pod.read(self.default, None, query=query)
-            for row in pa.record_batch(batch).to_pylist()
-        ]
-
-    def tables(self, name):
-        query = (
-            f"select table_name as n from information_schema.tables where table_schema = '{name}'"
-        )
-        return {each for (each,) in self.ask(query)}
-
-    def rows(self, name):
-        """Return the table's rows by id; none where there is no table."""
-        if "t" not in self.tables(name):
-            return []
-        place, stream = self.locate(name)
-        batches = self.pod.read(place, stream, order_by=["id", "name"])
-        return [row for batch in batches for row in pa.record_batch(batch).to_pylist()]
-
-    def leftovers(self, name):
-        """Return what a run has left: staging tables, checkpoints, an end that is not done."""
-        tables = self.tables(name)
-        left = sorted(tables - OWN_TABLES - {"t"})
-        if tables >= OWN_TABLES:
-            left += self.ask(f"select part from {name}._pypods_checkpoints")
-            left += self.ask(f"select state from {name}._pypods_runs where state <> 'finished'")
-        return left
-
-
-@pytest.fixture(scope="module")
-def ends(load_connector):
-    """Return a function from "postgresql", "postgresql 2" or "mysql" to a server of the test's."""
-    kinds = {"postgresql": PrivatePostgresql, "mysql": PrivateMariadb}
-    made = {}
-    with ExitStack() as stack:
-
-        def end(name):
-            if name not in made:
-                kind = name.split()[0]
-                try:
-                    server = kinds[kind]()
-                except MissingServerError as exc:
-                    skip_or_fail(f"{exc}: install {kind}'s server")
-                made[name] = End(stack.enter_context(server), load_connector(kind).load_pod())
-                made[name].make("origin", SOURCE_ROWS)
-            elif not made[name].server.processes():
-                made[name].server.start()  # A test failed while it was away.
-            return made[name]
-
-        yield end
-        for each in made.values():
-            assert each.server.stop() == 0
-
-
-@pytest.fixture
-def pods(load_connector) -> Path:
-    """Return the directory with the connectors' pods."""
-    folders = {load_connector(name).folder.path.parent for name in ("postgresql", "mysql")}
-    return folders.pop()
-
-
-def operation(source, target, name, origin="origin", **settings):
-    """Return an operation from a source's table to the table in a place of a target's."""
-    ends = []
-    for kind, end, place in ((Source, source, origin), (Target, target, name)):
-        connection, stream = end.locate(place)
-        ends.append(kind(connector=end.connector, connection=connection, stream=stream))
-    one = Integration(name="copy", source=ends[0], target=ends[1], **settings)
-    return Operation(name="kills", integrations=[one])
-
-
-def wanted_rows(mode, old):
-    """Return what is to be in the target in the end."""
-    new, old = SOURCE_ROWS.to_pylist(), old.to_pylist() if old is not None else []
-    if mode == "append":
-        return sorted(new + old, key=lambda row: (row["id"], row["name"] or ""))
-    if mode == "replace":
-        return new
-    return new + [row for row in old if row["id"] > ROWS]
 
 
 @dataclass
@@ -259,8 +123,7 @@ def move(attempt, source, target, pods, folder, choose):
     folder.mkdir()
     old = None
     if attempt.has_table:
-        # What is appended has to be new, as the table has a key.
-        old = KEPT_ROWS.slice(SHARED_ROWS) if attempt.mode == "append" else KEPT_ROWS
+        old = old_rows(attempt.mode)
     target.make(attempt.name, old)
     before, wanted = target.rows(attempt.name), wanted_rows(attempt.mode, old)
     one = attempt.operation(source, target)
@@ -279,6 +142,10 @@ def move(attempt, source, target, pods, folder, choose):
     assert code == 0 or forgiven, f"{attempt}\n{said}"
     found = target.rows(attempt.name)
     assert found == wanted or (code != 0 and found == before), attempt
+    if code != 0:
+        code = resume_and_kill(host, choose, host.seconds)
+        found = target.rows(attempt.name)
+        assert found == wanted or (code != 0 and found == before), attempt
     if code != 0:
         again = Integrator(pods_directory=pods, history=folder / ".pypods/history.db")
         report = again.integrate(one, execution_id=EXECUTION)
@@ -313,18 +180,19 @@ def measure(source, target, pods, folder, parts):
     ("origin", "goal"),
     [("postgresql", "postgresql 2"), ("mysql", "postgresql"), ("postgresql", "mysql")],
 )
-def test_after_a_kill_source_and_target_are_equal(ends, pods, tmp_path, origin, goal):
+def test_after_a_kill_source_and_target_are_equal(ends, connectors_folder, tmp_path, origin, goal):
     print(f"PYPODS_TEST_CHAOS_SEED={SEED}")
     choose = random.Random(f"{SEED} {origin} {goal}")
     source, target = ends(origin), ends(goal)
     lasts = {
-        parts: measure(source, target, pods, tmp_path / f"measured {parts}", parts)
+        parts: measure(source, target, connectors_folder, tmp_path / f"measured {parts}", parts)
         for parts in (1, 2)
     }
     outcomes = []
     for number in range(KILLS):
         attempt = choose_attempt(choose, number, lasts)
-        outcomes.append(move(attempt, source, target, pods, tmp_path / str(number), choose))
+        folder = tmp_path / str(number)
+        outcomes.append(move(attempt, source, target, connectors_folder, folder, choose))
         print(f"{attempt}: {outcomes[-1]}")
         if outcomes[-1] == "too late":  # The machine was busier when that was measured.
             lasts[attempt.parts][attempt.phase] *= 0.8
@@ -333,7 +201,9 @@ def test_after_a_kill_source_and_target_are_equal(ends, pods, tmp_path, origin, 
 
 @pytest.mark.parametrize("side", ["source", "target"])
 @pytest.mark.parametrize("system", ["postgresql", "mysql"])
-def test_a_run_gets_over_a_short_outage_of_a_server(ends, pods, tmp_path, system, side):
+def test_a_run_gets_over_a_short_outage_of_a_server(
+    ends, connectors_folder, tmp_path, system, side
+):
     """With the retries that there are if nobody sets any, which last for seven seconds."""
     here, there = ends(system), ends("postgresql 2")
     source, target = (here, there) if side == "source" else (there, here)
@@ -341,7 +211,7 @@ def test_a_run_gets_over_a_short_outage_of_a_server(ends, pods, tmp_path, system
     target.make(name)
     source.make("large", LARGE_ROWS)
     one = operation(source, target, name, "large", process_count=2, batch_rows=20)
-    integrator = Integrator(pods_directory=pods, history=tmp_path / "history.db")
+    integrator = Integrator(pods_directory=connectors_folder, history=tmp_path / "history.db")
     outages = []
 
     def turn_off_and_on(event):

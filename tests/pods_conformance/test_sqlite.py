@@ -11,6 +11,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 from conformance_results import keep_outcome
+from pod_rows import rows_of as read
 
 from pypods import PodCallError
 from pypods.conformance import Scratch, list_checks, run_check
@@ -51,11 +52,6 @@ def make(file, *statements):
         connection.execute(statement)
     connection.commit()
     connection.close()
-
-
-def read(pod, place, stream="t", **options):
-    return [row for batch in pod.read(place, stream, **options)
-            for row in pa.record_batch(batch).to_pylist()]  # fmt: skip
 
 
 KILLED_WRITER = """

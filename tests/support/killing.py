@@ -1,4 +1,4 @@
-"""A run whose target's worker is killed again and again, until all rows are there."""
+"""A run, or its finish, whose target's worker is killed again and again, until it is done."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import random
 import signal
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import pyarrow as pa
@@ -71,6 +72,38 @@ def write_while_killed(
                 timer.join()
     assert finished["rows"] == rows.num_rows, seed
     return seed
+
+
+def finish_while_killed(
+    loader: PodLoader,
+    server: Any,
+    place: dict[str, Any],
+    *,
+    rows: int,
+    first: int,
+    step: int,
+    meanwhile: Callable[[int], object] | None = None,
+) -> int:
+    """Finish run "r" of "t", and return how often the worker was killed before that went well.
+
+    The server kills it after ``first`` statements, then each time after ``step`` more.
+    ``meanwhile`` is called after each kill, with how many there were.
+    """
+    kills = 0
+    while True:
+        pod: Any = loader.load_pod()
+        pod.check(place)  # So that there is a worker again.
+        server.kill_after(loader.pid, first + step * kills)
+        try:
+            pod.finish(place, "t", run="r", rows=rows)
+            break
+        except PodDiedError:
+            kills += 1
+        if meanwhile is not None:
+            server.spare()
+            meanwhile(kills)
+    server.spare()
+    return kills
 
 
 def rows_after(mode: str, old: pa.Table, new: pa.Table) -> list[dict[str, Any]]:

@@ -7,7 +7,9 @@ from typing import Any
 import pyarrow as pa
 
 
-def rows_of(connector: Any, connection: Any, stream: Any, **options: Any) -> list[dict[str, Any]]:
+def rows_of(
+    connector: Any, connection: Any, stream: Any = "t", **options: Any
+) -> list[dict[str, Any]]:
     """Return the rows of a stream."""
     return [
         row

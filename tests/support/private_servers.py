@@ -15,6 +15,7 @@ import socket
 import subprocess
 import tempfile
 import time
+from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Self
 
@@ -59,7 +60,7 @@ def free_port() -> int:
     raise MissingServerError("no free port")
 
 
-class PrivateServer:
+class PrivateServer(ABC):
     """A server in a temporary folder: ``with`` it, it runs, and nothing of it is left."""
 
     #: The connector that speaks to it.
@@ -85,21 +86,21 @@ class PrivateServer:
     def __exit__(self, *_: object) -> None:
         self.remove()
 
+    @abstractmethod
     def create(self) -> None:
         """Make its data, where nothing is yet."""
-        raise NotImplementedError
 
+    @abstractmethod
     def words(self) -> list[str]:
         """Return the command that starts the server."""
-        raise NotImplementedError
 
+    @abstractmethod
     def accepts(self) -> bool:
         """Tell whether it takes connections."""
-        raise NotImplementedError
 
+    @abstractmethod
     def place(self, database: str) -> dict[str, object]:
         """Return the connection to a database, for the connector."""
-        raise NotImplementedError
 
     def run(self, *words: str) -> None:
         """Run a program to its end. Raises RuntimeError with what it said."""

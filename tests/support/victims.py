@@ -17,7 +17,7 @@ from pathlib import Path
 
 __all__ = [
     "EXECUTION", "GONE_SECONDS", "PROGRAM", "SEED", "Host", "children_of", "connected_to",
-    "is_running", "kill", "kills", "wait_until_gone",
+    "is_running", "kill", "kills", "resume_and_kill", "wait_until_gone",
 ]  # fmt: skip
 
 SEED = int(os.environ.get("PYPODS_TEST_CHAOS_SEED", "0")) or random.SystemRandom().getrandbits(32)
@@ -47,6 +47,7 @@ class Host:
     """A program that runs an operation in a folder, where its history is."""
 
     def __init__(self, pods: Path, operation: str, folder: Path) -> None:
+        self.pods, self.operation, self.folder = pods, operation, folder
         self.began = time.monotonic()
         self.process = subprocess.Popen(
             [sys.executable, "-c", PROGRAM, str(pods), operation],
@@ -67,6 +68,20 @@ class Host:
         """Wait until it ends, and return how."""
         _, said = self.process.communicate(timeout=seconds)
         return self.process.returncode, said
+
+
+def resume_and_kill(host: Host, choose: random.Random, seconds: float) -> int:
+    """Go on with what a host left, as often as chance has it, and kill that at some moment too.
+
+    Returns how the last one ended, or 1 if there was none.
+    """
+    code = 1
+    while code != 0 and choose.random() < 0.5:
+        again = Host(host.pods, host.operation, host.folder)
+        time.sleep(choose.uniform(0.0, seconds))
+        kill(again.process.pid)
+        code, _ = again.end()
+    return code
 
 
 def children_of(pid: int) -> list[int]:

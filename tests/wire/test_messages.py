@@ -21,6 +21,7 @@ from pypods.wire.messages import (
     Map,
     Message,
     More,
+    Part,
     Pull,
     Ready,
     Release,
@@ -50,6 +51,7 @@ MESSAGES: list[Message] = [
     Drop(bytes(16)),
     Forget(bytes(24)),
     Release(bytes(8)),
+    Part(1, [[1, 2], [3, 4]]),
     Result(1, 3),
     Failure(1, {"text": "no"}),
 ]

@@ -179,13 +179,17 @@ def test_datetimes_of_zones_that_are_equal_and_not_the_same_are_no_column() -> N
     assert list(map(repr, there_and_back(values))) == list(map(repr, values))
 
 
-def test_a_machine_of_the_other_byte_order_writes_the_same_kind(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    little = pack_list([1, 2] * LONG)
+def test_numbers_are_little_endian_on_every_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = [1, 2] * LONG
+    assert pack_list(values) == (b"V", ["q", None, struct.pack(f"<{2 * LONG}q", *values)])
     monkeypatch.setattr(rows, "_BIG_ENDIAN", sys.byteorder == "little")
-    swapped = pack_list([1, 2] * LONG)
-    assert little is not None
-    assert swapped is not None
-    assert little[1][2] != swapped[1][2]
-    assert there_and_back([1, 2] * LONG) == [1, 2] * LONG
+    assert list_from_column(["q", None, struct.pack(f">{2 * LONG}q", *values)]) == values
+
+
+@pytest.mark.parametrize("count", [65_535, 65_536, 65_537, 131_072, 131_073])
+def test_any_number_of_numbers_is_one_column(count: int) -> None:
+    packed = pack_list(list(range(count)))
+    assert packed is not None
+    assert packed[1][:2] == ["q", None]
+    assert packed[1][2] == b"".join(struct.pack("<q", i) for i in range(count))
+    assert there_and_back([float(i) for i in range(count)]) == list(range(count))

@@ -13,6 +13,7 @@ from pypods.wire.envelopes import call_frame, call_head, numbered_frame, within_
 from pypods.wire.memory import MemoryChannel, memory_channels
 from pypods.worker.concurrency import Concurrency
 from pypods.worker.pod_module import PodClasses
+from pypods.worker.questions import CallInterrupted
 from pypods.worker.server import Server
 
 
@@ -225,6 +226,23 @@ def test_a_host_that_has_gone_ends_what_waits():
     assert concurrency._failure is None
 
 
+def test_what_came_before_a_thread_reads_keeps_its_order():
+    _, channel = memory_channels()
+    server = Server(channel, {}, PodClasses())
+    came = [request(n, "more", stream=1, items=10) for n in range(1, 5)]
+    server._backlog += came[:2]  # Read while a call asked its caller something.
+    channel.queued.extend(came[2:])
+    concurrency = server.concurrency()
+    assert [concurrency._queue.get(timeout=30) for _ in came] == came
+    assert server._backlog == list(channel.queued) == []
+
+
+def test_a_stream_that_is_gone_does_not_seem_to_have_ended():
+    (answer,) = Host().ask(request(1, "more", stream=7, items=10))
+    assert answer["value"]["items"] == []
+    assert answer["value"]["error"]["type"] == "LookupError"
+
+
 def test_who_waits_for_an_answer_hears_that_the_host_has_gone():
     host, channel = memory_channels()
     _, concurrency = side_by_side(channel)
@@ -254,6 +272,41 @@ def test_a_cancelled_call_that_waits_never_begins():
     concurrency.work()
     (answer,) = [decode_document(frame) for frame in host.queued]
     assert (answer["id"], answer["error"]["type"]) == (1, "CallInterrupted")
+
+
+@pytest.mark.parametrize("with_answer", [True, False])
+def test_a_call_that_asks_is_cancelled_where_it_waits(with_answer):
+    host, channel = memory_channels()
+    server, concurrency = side_by_side(channel)
+    ends = []
+
+    def run():
+        try:
+            server.ask("callback", 1, {})
+        except CallInterrupted:
+            ends.append("interrupted")
+        return "went on"
+
+    server._functions["run"] = run
+    concurrency.start_threads(1)
+    concurrency.take_in(call(1, "run"))
+    while not concurrency._asks:
+        threading.Event().wait(0.001)
+    (ask,) = concurrency._asks.values()
+    if with_answer:  # Both are there before the call looks.
+        ask.is_cancelled = True
+        concurrency._cancelled.add(1)
+        concurrency.take_in(request(1, "answer", ask=1, value=None, error=None))
+    else:
+        concurrency.take_in(cancel(1))
+    while len(host.queued) < 2:
+        threading.Event().wait(0.001)
+    concurrency._queue.put(None)
+    answers = [decode_document(frame) for frame in host.queued]
+    assert answers[-1] == result(1, "went on")
+    assert ends == ["interrupted"]
+    assert concurrency._asks == {}
+    assert concurrency._cancelled == set()
 
 
 async def succeed():

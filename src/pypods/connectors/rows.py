@@ -10,7 +10,7 @@ TYPE_CHECKING = False  # As typing has it, without importing typing into every w
 if TYPE_CHECKING:
     from typing import Any, Callable, Iterable, Iterator
 
-__all__ = ["batch_from_rows", "batches_from_rows", "columns_of"]
+__all__ = ["batch_from_rows", "batches_from_rows", "columns_of", "growing_batches"]
 
 #: What a batch of rows may weigh is not known before it is one; so it begins with few.
 FIRST_ROWS = 256
@@ -153,16 +153,28 @@ def batches_from_rows(
     fetch: Callable[[int], Any], schema: Any, *, batch_rows: int
 ) -> Iterator[Any]:
     """Yield batches from a cursor's ``fetchmany`` until it returns nothing."""
+
+    def fetch_batch(count: int, first_row: int) -> Any:
+        rows = fetch(count)
+        return batch_from_rows(rows, schema, first_row=first_row) if rows else None
+
+    return growing_batches(fetch_batch, batch_rows=batch_rows)
+
+
+def growing_batches(fetch_batch: Callable[[int, int], Any], *, batch_rows: int) -> Iterator[Any]:
+    """Yield what a function returns, until that is None, for as many rows as a batch should have.
+
+    It is told that number, and the number of the first row.
+    """
     count = min(FIRST_ROWS, batch_rows)
     first_row = 0
     while True:
-        rows = fetch(count)
-        if not rows:
+        batch = fetch_batch(count, first_row)
+        if batch is None:
             return
-        batch = batch_from_rows(rows, schema, first_row=first_row)
-        first_row += len(rows)
+        first_row += batch.num_rows
         # As many more as about a quarter of the limit takes: rows differ in size.
-        weight = max(batch.nbytes // len(rows), 1)
+        weight = max(batch.nbytes // batch.num_rows, 1)
         yield batch
         count = max(min(batch_rows, count * 16, MAX_BATCH_BYTES // 4 // weight), 1)
 

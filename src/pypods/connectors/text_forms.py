@@ -15,13 +15,14 @@ list, struct         JSON; what JSON has no type for is text in the forms above
 from __future__ import annotations
 
 from pypods.connectors.batches import misfit
+from pypods.connectors.errors import DataError
 from pypods.connectors.types import kind_of
 
 TYPE_CHECKING = False  # As typing has it, without importing typing into every worker.
 if TYPE_CHECKING:
     from typing import Any, Callable
 
-__all__ = ["BINARY_FORMS", "array_from_text", "text_from_array"]
+__all__ = ["BINARY_FORMS", "array_from_text", "text_from_array", "texts_of_bytes"]
 
 BINARY_FORMS = ("base64", "hex")
 #: What Arrow's casts read and should not: 0x10 is no integer, and neither is text with spaces.
@@ -211,3 +212,34 @@ def _only(value: Any, kind: type) -> Any:
     if not isinstance(value, kind):
         raise ValueError(f"{value!r} is no {kind.__name__}")
     return value
+
+
+# --- bytes that are to be text ------------------------------------------------------------------
+
+
+def texts_of_bytes(raw: Any, field: Any, *, first_row: int = 0, advice: str = "") -> Any:
+    """Return an array of texts from one of their bytes in UTF-8.
+
+    Raises DataError for bytes that are none, with ``advice`` on what to do.
+    """
+    import pyarrow as pa
+
+    try:
+        return raw.cast(pa.utf8())
+    except pa.ArrowInvalid:
+        pass
+    at = next(at for at, each in enumerate(raw.to_pylist()) if not _is_text(each or b""))
+    raise DataError(
+        f"row {first_row + at} (from 0), column {field.name!r}: bytes that are no UTF-8 text"
+        + (f"; {advice}" if advice else ""),
+        position=first_row + at,
+        column=field.name,
+    )
+
+
+def _is_text(raw: bytes) -> bool:
+    try:
+        raw.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

@@ -7,13 +7,9 @@ from pypods.connectors.text_forms import array_from_text
 
 TYPE_CHECKING = False  # As typing has it, without importing typing into every worker.
 if TYPE_CHECKING:
-    from typing import Any, Callable, Iterator
+    from typing import Any, Callable, Iterable, Iterator
 
-__all__ = ["batches_from_texts"]
-
-
-def _never(_: Any) -> bool:
-    return False
+__all__ = ["batches_from_texts", "typed"]
 
 
 def batches_from_texts(
@@ -22,20 +18,24 @@ def batches_from_texts(
     prepare: Callable[[Any, Any], Any],
     *,
     batch_rows: int,
-    has_bytes: Callable[[Any], bool] = _never,
 ) -> Iterator[Any]:
-    """Yield batches from a cursor's ``fetchmany``, until it returns nothing.
-
-    ``prepare`` makes an array of texts one that ``text_forms`` reads, or one of the field's type.
-    ``has_bytes`` says of a field that its values are bytes. Raises DataError.
-    """
+    """Yield batches from a cursor's ``fetchmany``, until it returns nothing; see ``typed``."""
     import pyarrow as pa  # type: ignore[import-untyped,unused-ignore]
 
-    raw = pa.schema(
-        [(field.name, pa.binary() if has_bytes(field) else pa.utf8()) for field in schema]
-    )
+    texts = pa.schema([(name, pa.utf8()) for name in schema.names])
+    return typed(batches_from_rows(fetch, texts, batch_rows=batch_rows), schema, prepare)
+
+
+def typed(batches: Iterable[Any], schema: Any, prepare: Callable[[Any, Any], Any]) -> Iterator[Any]:
+    """Yield batches of texts, or of bytes, as ones of a schema.
+
+    ``prepare`` makes of a column one that ``text_forms`` reads, or one of the field's type. Raises
+    DataError.
+    """
+    import pyarrow as pa
+
     first_row = 0
-    for batch in batches_from_rows(fetch, raw, batch_rows=batch_rows):
+    for batch in batches:
         columns = []
         for column, field in zip(batch.columns, schema):
             ready = prepare(column, field)

@@ -21,7 +21,7 @@ from pypods.errors import ProtocolError, ValueTransferError
 from pypods.wire.documents import KIND_SUBTYPE, decode_kind
 from pypods.wire.documents import decode_document as decode_in_standard_library
 from pypods.wire.documents import encode_document as encode_in_standard_library
-from pypods.wire.envelopes import is_result_of_kind
+from pypods.wire.envelopes import is_value_of_kind
 from pypods.wire.pieces import LARGE_BYTES
 from pypods.wire.rebuilding import NO_CLASSES, Classes
 from pypods.wire.rows import MINIMUM_ROWS
@@ -124,7 +124,7 @@ class HostCodec:
     def decode(self, frame: bytes) -> dict[str, Any]:
         """Return the document of a frame; errors as of the standard library's codec."""
         try:
-            if len(frame) >= LARGE_BYTES and is_result_of_kind(frame):
+            if len(frame) >= LARGE_BYTES and is_value_of_kind(frame):
                 # pymongo would copy the value three times before it is looked at.
                 return decode_in_standard_library(frame, self.classes)
             return bson.decode(frame, self._options)

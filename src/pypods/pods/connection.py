@@ -8,14 +8,22 @@ from __future__ import annotations
 
 import contextlib
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from threading import Condition, Lock, RLock, Thread
 from time import monotonic
 from typing import Protocol
 
 from pypods.errors import ProtocolError
 from pypods.pods.pipes import DeadlineError, EndOfPipeError
-from pypods.pods.waiters import Waiter, acquire, first_for_later, holding, is_oldest, promote
+from pypods.pods.waiters import (
+    Waiter,
+    acquire,
+    anew,
+    first_for_later,
+    holding,
+    is_oldest,
+    promote,
+)
 from pypods.wire.envelopes import RESULT_HEAD, TAIL_START, frame_id, is_reply
 
 __all__ = ["Connection", "NeverSentError"]
@@ -141,20 +149,21 @@ class Connection:
         With ``on_reply`` nobody waits: it is called with each frame for this request, or with the
         error that ended the connection, by whoever reads. It must be quick and must not raise.
         """
-        while self.dropped:
-            self.abandon(self.dropped.popleft())
+        if self.dropped:
+            self._abandon_dropped()
         if deadline is not None and self._sending.locked():
             self._wait_for_senders(deadline)
         with self._sending:
-            first = [*self._take_outbox()] if self.outbox else []
-            if first:
+            first: Sequence[bytes] = ()
+            if self.outbox:
+                first = [*self._take_outbox()]
                 frame = b"".join([*first, frame])
             waiter = self._waiters[number] = Waiter()
             if on_reply is not None:
                 waiter.on_reply = on_reply
             try:
                 if self._error is not None:
-                    raise NeverSentError from self._error
+                    raise NeverSentError from anew(self._error)
                 self._channel.send(frame, deadline)
             except DeadlineError as exc:
                 if not exc.begun:
@@ -180,7 +189,7 @@ class Connection:
             self._wait_for_senders(deadline)
         with self._sending:
             if self._error is not None:
-                raise EndOfPipeError from self._error
+                raise EndOfPipeError from anew(self._error)
             self._channel.send(frame, deadline)
 
     def post(self, frame: bytes, deadline: float) -> None:
@@ -190,7 +199,7 @@ class Connection:
             self._wait_for_senders(deadline)
             with self._sending:
                 if self._error is not None:
-                    raise EndOfPipeError from self._error
+                    raise EndOfPipeError from anew(self._error)
                 self._channel.flush(deadline)
 
     def _wait_for_senders(self, deadline: float) -> None:
@@ -254,11 +263,29 @@ class Connection:
         """Stop waiting for a reply; one that still comes is dropped."""
         self._abandoned.add(number)
         waiter = self._waiters.pop(number, None)
-        if waiter is None or waiter.frame is not None:
+        if waiter is None:
             self._abandoned.discard(number)
-        if waiter is not None and waiter.frame is not None and self._on_late is not None:
-            self._on_late(waiter.frame)
+        else:
+            if self._on_late is not None:
+                for frame in waiter.requests:
+                    self._on_late(frame)
+            if waiter.frame is not None:
+                self._drop_if_abandoned(number, waiter.frame)
         promote(self._waiters, number)
+
+    def _drop_if_abandoned(self, number: int, frame: bytes) -> None:
+        """Drop a reply if it was given up; whoever gave it up may be seeing to that just now."""
+        try:
+            self._abandoned.remove(number)
+        except KeyError:
+            return
+        if self._on_late is not None:
+            self._on_late(frame)
+
+    def _abandon_dropped(self) -> None:
+        with contextlib.suppress(IndexError):  # Several threads may do so at once.
+            while True:
+                self.abandon(self.dropped.popleft())
 
     def _read_meanwhile(self) -> bool:
         """Read for all, if nobody does: the pod may be waiting for that before it reads itself."""
@@ -278,7 +305,7 @@ class Connection:
         try:
             while True:
                 if self._error is not None:
-                    raise self._error
+                    raise anew(self._error)
                 if self._left_over:
                     frames, self._left_over = self._left_over, []
                 else:
@@ -325,6 +352,8 @@ class Connection:
             raise ProtocolError(f"two replies to call {number}")
         if frame.startswith(RESULT_HEAD, TAIL_START) or is_reply(frame):
             waiter.frame = frame
+            if self._abandoned:
+                self._drop_if_abandoned(number, frame)
         elif waiter.on_reply is None:
             waiter.requests += (frame,)
         if waiter.on_reply is not None:
@@ -340,7 +369,8 @@ class Connection:
             return  # Another thread has seen the end, and told all who waited.
         if number not in self._abandoned:
             raise ProtocolError(f"a reply to call {number}, which was never made or is answered")
-        self._abandoned.discard(number)
+        if is_reply(frame):  # Else it is to come.
+            self._abandoned.discard(number)
         if self._on_late is not None:
             self._on_late(frame)
 
@@ -375,14 +405,14 @@ class Connection:
     def fail(self, error: BaseException) -> None:
         """End every exchange, those under way and those to come, with an error."""
         if self._error is None:
-            self._error = error
+            self._error = anew(error)
         for number in list(self._waiters):
             waiter = self._waiters.get(number)
             if waiter is not None and waiter.frame is None:
-                waiter.error = error
+                waiter.error = anew(error)
                 if waiter.on_reply is not None:
                     self._waiters.pop(number, None)
-                    waiter.on_reply(None, error)
+                    waiter.on_reply(None, waiter.error)
                 waiter.rouse()
         with self._later:
             self._later.notify()

@@ -108,6 +108,18 @@ def special_of_cursor(name: str) -> Callable[..., Any]:
     """Return a special method of a cursor's class, of which what was read ahead is a part."""
     plain = SPECIAL[name]
 
+    def take_next(self: Any) -> Any:
+        rows: CursorRows | None = self._pypods_rows
+        if rows is None:
+            return plain(self)
+        if name not in self._pypods_ways:
+            rows.settle()
+            return plain(self)
+        row = rows.take(NEXT)
+        if row is END:
+            raise StopIteration
+        return row
+
     def use(self: Any, /, *args: Any, **kwargs: Any) -> Any:
         rows: CursorRows | None = self._pypods_rows
         if rows is None:  # Of a class that a pod made of a cursor's, and changed.
@@ -115,14 +127,10 @@ def special_of_cursor(name: str) -> Callable[..., Any]:
         if name == "__iter__":
             way = rows.begin_iteration()
             return CursorIterator(self, rows, way) if way else self
-        if name == "__next__" and name in type(self)._pypods_ways:
-            row = rows.take(NEXT)
-            if row is END:
-                raise StopIteration
-            return row
-        if rows.goes_back or name == "__next__":
+        if rows.goes_back:
             rows.settle()
         return plain(self, *args, **kwargs)
 
-    use.__name__ = use.__qualname__ = name
-    return use
+    special: Callable[..., Any] = take_next if name == "__next__" else use
+    special.__name__ = special.__qualname__ = name
+    return special

@@ -18,7 +18,7 @@ from threading import Lock, Thread, get_ident
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from pypods.wire.envelopes import is_reply
+from pypods.wire.envelopes import is_part, is_reply
 
 if TYPE_CHECKING:
     import asyncio
@@ -49,6 +49,14 @@ class PodFuture(Future[Any]):
         self.convert = convert
         #: Where its reply is to be settled: an event loop's, or None for the thread in here.
         self.inbox: LoopInbox | None = None
+        #: Objects of the pod that the call uses: until it has, nobody is to let go of them there.
+        self.uses: Any = None
+
+    def keep(self, *uses: Any) -> None:
+        """Keep objects of the pod until the reply is there, or the end."""
+        self.uses = uses
+        if self.is_settled:
+            self.uses = None
 
     def cancel(self) -> bool:
         """Cancel the call; False if it is done already."""
@@ -92,6 +100,8 @@ class FutureCalls:
     def take_in(self, future: PodFuture, frame: bytes | None, error: BaseException | None) -> None:
         """Note what has arrived for a future; called by whoever reads, so it only notes it."""
         event = future, frame, error
+        if frame is not None and is_part(frame):
+            future.inbox = None  # What follows is not to overtake it.
         inbox = future.inbox
         if inbox is None or (frame is not None and not is_reply(frame)) or not inbox.put(event):
             self.note(event)
@@ -115,8 +125,17 @@ class FutureCalls:
         self._session.send_cancel(number)
 
     def _settle_all(self) -> None:
+        #: Of what had come when a call's time was found to be up, how much is still to be seen to.
+        left = 0
         while True:
             seconds = self._seconds_left()
+            if seconds == 0.0:
+                left = left - 1 if left else self._events.qsize()
+                if not left:  # More may come without end, parts of a long result say.
+                    self._time_out()
+                    continue
+            else:
+                left = 0
             if seconds is None:
                 # No longer than its session: that keeps what its callers had when it ended.
                 seconds = THREAD_SECONDS if self._session.is_alive else 0.0
@@ -139,13 +158,14 @@ class FutureCalls:
             return
         try:
             if frame is not None and not is_reply(frame):
-                self._session.answer_request(future.number, frame)
+                self._session.answer_request(future.number, frame, future.call_timeout)
                 return
             self._settle(future, frame, error)
         except BaseException as exc:  # noqa: BLE001 - it belongs to the future
             if future.set_running_or_notify_cancel():
                 future.set_exception(exc)
         future.is_settled = True
+        future.uses = None
 
     def _settle(self, future: PodFuture, frame: bytes | None, error: BaseException | None) -> None:
         if future.done():  # Cancelled, or timed out; the reply or the end came all the same.

@@ -181,10 +181,13 @@ class PodFunction:
         session = None
         try:
             session = self._source.session()
-            return session.submit(self._head, args, kwargs, timeout, inbox)
+            future = session.submit(self._head, args, kwargs, timeout, inbox)
         except (PodDiedError, ValueTransferError) as exc:
             session = self._another(exc, session, args, kwargs)
-        return session.submit(self._head, args, kwargs, timeout, inbox)
+            future = session.submit(self._head, args, kwargs, timeout, inbox)
+        if session.mirrors.any_objects:
+            future.keep(self, args, kwargs)
+        return future
 
     async def aio(self, /, *args: Any, **kwargs: Any) -> Any:
         """Call the function and await its result, under asyncio; errors as of a call.
@@ -220,7 +223,11 @@ class PodFunction:
         chunks = iter(lambda: list(islice(calls, chunksize)), [])
 
         def submit_chunk(chunk: list[Any]) -> PodFuture:
-            return self._source.session().submit_chunk(self._path, chunk, timeout)
+            session = self._source.session()
+            future = session.submit_chunk(self._path, chunk, timeout)
+            if session.mirrors.any_objects:
+                future.keep(self, chunk)
+            return future
 
         batches = map_calls(submit_chunk, chunks, ordered=ordered)
         return self._items_of(batches)

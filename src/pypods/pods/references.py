@@ -73,6 +73,11 @@ class Mirrors:
         return self._timeout()
 
     @property
+    def any_objects(self) -> bool:
+        """Whether anything here stands for an object of the pod."""
+        return bool(self._objects)
+
+    @property
     def state(self) -> str:
         """``RUNNING`` or ``DIED``."""
         return "RUNNING" if self._session.is_alive else "DIED"

@@ -20,12 +20,13 @@ from pypods.pods.codec import HostClasses, HostCodec
 from pypods.pods.connection import Connection, NeverSentError
 from pypods.pods.handles import Handles
 from pypods.pods.output import PodOutput
+from pypods.pods.parts import ResultParts
 from pypods.pods.pipes import DeadlineError, EndOfPipeError, PodPipes
 from pypods.pods.process import PodProcess
 from pypods.pods.references import Mirrors
 from pypods.pods.session_calls import SessionCalls
 from pypods.wire.documents import encode_document as encode_in_standard_library
-from pypods.wire.envelopes import numbered_frame
+from pypods.wire.envelopes import is_part, numbered_frame
 from pypods.wire.messages import (
     Define,
     Failure,
@@ -79,6 +80,7 @@ class Session(SessionCalls):
             output=output,
             max_frame_bytes=limit,
         )
+        self._parts = ResultParts(limit + (0 if shared is None else shared.reader.arena.size))
         self._connection = Connection(self._pipes, on_frame=self._take_in, on_late=self._drop)
         self._handles = Handles(self, self._connection)
         #: What stands here for the pod's objects and classes.
@@ -255,13 +257,20 @@ class Session(SessionCalls):
             assert error is not None
             raise error
         finally:
+            self._parts.forget(number)
             self._handles.raised.pop(number, None)
             if exports is not None:
                 self._handles.call_ended(exports)
 
-    def answer_request(self, number: int, frame: bytes) -> None:
-        """Answer what the pod asks during a call that nobody waits for."""
+    def answer_request(self, number: int, frame: bytes, timeout: float | None) -> None:
+        """Answer what the pod asks during a call that nobody waits for, or take part of a result.
+
+        ``timeout`` is the call's, which what it returns goes by too.
+        """
         try:
+            if is_part(frame):
+                self._take_part(number, frame, timeout)
+                return
             answer = self._handles.answer(number, self.codec.decode(frame))
             self._connection.answer(self._with_releases(answer))
         except (EndOfPipeError, ProtocolError) as exc:
@@ -278,6 +287,7 @@ class Session(SessionCalls):
     def forget_reply(self, number: int, reply: bytes | None) -> None:
         """Let go of a call whose future is done already, and of its reply if it came."""
         self._handles.forget_call(number)
+        self._parts.forget(number)
         if reply is not None:
             self._drop(reply)
 

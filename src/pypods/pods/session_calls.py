@@ -18,6 +18,7 @@ from pypods.wire.envelopes import (
     RESULT_HEAD,
     TAIL_START,
     call_frame,
+    is_part,
     is_reply,
     numbered_frame,
     scalar_result,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
     from pypods.pods.codec import HostCodec
     from pypods.pods.exports import CallExports
+    from pypods.pods.parts import ResultParts
     from pypods.pods.references import Mirrors
     from pypods.wire.messages import Hello
     from pypods.wire.pieces import BytesOrPieces
@@ -48,6 +50,7 @@ class SessionCalls(SessionEnd):
     latest: int
     _max_frame_bytes: int
     _next_number: Callable[[], int]
+    _parts: ResultParts
 
     def call(
         self,
@@ -164,7 +167,7 @@ class SessionCalls(SessionEnd):
         """Wait for a request that was begun; return its result and the bytes of its frame."""
         try:
             reply = self._connection.wait(number, deadline)
-            reply = self._answer_until_reply(number, reply, deadline)
+            reply = self._answer_until_reply(number, reply, deadline, timeout)
         except BaseException as exc:  # noqa: BLE001 - each is seen to
             raise self._translated(exc, number, timeout) from None
         self.latest = number
@@ -186,7 +189,7 @@ class SessionCalls(SessionEnd):
                 if exports is not None:
                     self._handles.call_ended(exports)
                 return None
-            reply = self._answer_until_reply(number, reply, deadline)
+            reply = self._answer_until_reply(number, reply, deadline, timeout)
         except BaseException as exc:  # noqa: BLE001 - each is seen to
             if exports is not None:
                 self._handles.call_ended(exports)
@@ -205,6 +208,7 @@ class SessionCalls(SessionEnd):
     def _translated(self, exc: BaseException, number: int, timeout: float | None) -> BaseException:
         """See to a request that did not end by itself, and return what its caller is told."""
         self._handles.raised.pop(number, None)
+        self._parts.forget(number)
         if isinstance(exc, DeadlineError):
             return self.timed_out(number, timeout)
         if isinstance(exc, EndOfPipeError | ProtocolError | ValueTransferError):
@@ -213,11 +217,17 @@ class SessionCalls(SessionEnd):
         self._interrupt(number)
         return exc
 
-    def _answer_until_reply(self, number: int, frame: bytes, deadline: float | None) -> bytes:
+    def _answer_until_reply(
+        self, number: int, frame: bytes, deadline: float | None, timeout: float | None
+    ) -> bytes:
         """Answer what the pod asks during a call, on this thread, until the reply is here."""
         while not is_reply(frame):
             if deadline is not None and monotonic() >= deadline:
                 raise DeadlineError  # Also when the pod asks without end.
+            if is_part(frame):
+                self._take_part(number, frame, timeout)
+                frame = self._connection.wait(number, deadline)
+                continue
             answer = self._with_releases(self._handles.answer(number, self.codec.decode(frame)))
             try:
                 self._connection.answer(answer, deadline)
@@ -228,6 +238,20 @@ class SessionCalls(SessionEnd):
             frame = self._connection.wait(number, deadline)
         return frame
 
+    def _take_part(self, number: int, frame: bytes, timeout: float | None) -> None:
+        """Decode a part of a long result, beside the worker, which encodes the next."""
+        shared = self.shared
+        lent = 0 if shared is None else shared.lent_bytes(frame)
+        if not self._parts.announce(number, len(frame) + lent):
+            self._drop(frame)
+            return
+        try:
+            exports = self._handles.exports_of(number)
+            document = self._handles.decode_reply(frame, exports, timeout)
+            self._parts.add(number, document.get("value"))
+        except ValueTransferError as exc:
+            self._parts.fail(number, exc)
+
     def _value_of(
         self, number: int, reply: bytes, exports: CallExports | None, timeout: float | None
     ) -> Any:
@@ -235,15 +259,16 @@ class SessionCalls(SessionEnd):
         raised = self._handles.raised
         cause = raised.pop(number, None) if raised else None
         scalar = scalar_result(reply)
-        if scalar is not NO_SCALAR:
+        if scalar is not NO_SCALAR and not self._parts:
             return scalar
         try:
             document = self._handles.decode_reply(reply, exports, timeout)
             if reply.startswith(RESULT_HEAD, TAIL_START) and "value" in document:
-                return document["value"]
+                value = document["value"]
+                return self._parts.whole(number, value) if self._parts else value
             message = message_from_document(document)
             if isinstance(message, Result):
-                return message.value
+                return self._parts.whole(number, message.value)
             if not isinstance(message, Failure):
                 raise ProtocolError(f"a {message.kind} is no reply to a call")
             error = self.error_of(message)
@@ -253,6 +278,9 @@ class SessionCalls(SessionEnd):
             if self._ended:  # With the pod went the memory in which the value was.
                 raise self.broken(EndOfPipeError()) from None
             raise
+        finally:
+            if self._parts:
+                self._parts.forget(number)
         if error.type_name == "pypods.errors.ValueTransferError":
             raise ValueTransferError(error.text)
         if cause is not None and error.type_name.startswith("pypods.errors."):

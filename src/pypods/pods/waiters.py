@@ -6,6 +6,7 @@ They are kept by their requests' numbers, in the order in which the pod is sent 
 from __future__ import annotations
 
 import contextlib
+import copy
 from collections.abc import Callable, Iterator
 from threading import Lock
 from time import monotonic
@@ -13,7 +14,7 @@ from typing import Any
 
 from pypods.pods.pipes import DeadlineError
 
-__all__ = ["Waiter", "acquire", "first_for_later", "holding", "is_oldest", "promote"]
+__all__ = ["Waiter", "acquire", "anew", "first_for_later", "holding", "is_oldest", "promote"]
 
 
 class Waiter:
@@ -50,6 +51,21 @@ class Waiter:
         if self.wake_up is not None:
             with contextlib.suppress(RuntimeError):  # It is awake already.
                 self.wake_up.release()
+
+
+def anew(error: BaseException) -> BaseException:
+    """Return an error for one more to raise, or to be kept: without the frames of who met it.
+
+    A connection that has ended is kept by whatever is still held of its pod; what its callers had
+    in their hands then is not to stay with it.
+    """
+    try:
+        again = copy.copy(error)
+    except Exception:  # noqa: BLE001 - one that cannot be made of its arguments
+        return error
+    cause = error.__cause__
+    again.__cause__ = None if cause is None else anew(cause)
+    return again
 
 
 def promote(waiters: dict[int, Waiter], leaving: int) -> None:

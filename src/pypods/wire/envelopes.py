@@ -42,11 +42,13 @@ __all__ = [
     "forget_frame",
     "frame_id",
     "has_kind",
+    "is_part",
     "is_reply",
-    "is_result_of_kind",
+    "is_value_of_kind",
     "none_result_frame",
     "numbered_frame",
     "parent_call",
+    "part_frame",
     "result_frame",
     "scalars_call_frame",
     "scalars_result_frame",
@@ -91,6 +93,7 @@ _NO_ARGUMENTS = _ARGS_ELEMENT + _EMPTY + _NO_KWARGS
 NO_ARGUMENTS = _int32.pack(len(_NO_ARGUMENTS) + 4) + _NO_ARGUMENTS
 RESULT_HEAD = b"\x02kind\0\x07\0\0\0result\0"
 FAILURE_HEAD = b"\x02kind\0\x08\0\0\0failure\0"
+_PART_HEAD = b"\x02kind\0\x05\0\0\0part\0"
 #: What a ``forget`` begins with after its length; then its counts' length, subtype and bytes.
 FORGET_HEAD = b"\x02kind\0\x07\0\0\0forget\0\x05counts\0"
 _ANSWER_HEAD = b"\x02kind\0\x07\0\0\0answer\0"
@@ -99,6 +102,7 @@ _WITHIN_ELEMENT = b"\x12within\0"
 _WITHIN_START = -len(_WITHIN_ELEMENT) - 9
 _ARRAY_RESULT = RESULT_HEAD + b"\x04value\0"
 _BINARY_RESULT = RESULT_HEAD + b"\x05value\0"
+_BINARY_PART = _PART_HEAD + b"\x05value\0"
 _BOOL_RESULT = RESULT_HEAD + b"\x08value\0"
 _INT32_RESULT = RESULT_HEAD + b"\x10value\0"
 _DOUBLE_RESULT = RESULT_HEAD + b"\x01value\0"
@@ -184,11 +188,17 @@ def is_reply(frame: bytes) -> bool:
     return frame.startswith(RESULT_HEAD, TAIL_START) or frame.startswith(FAILURE_HEAD, TAIL_START)
 
 
-def is_result_of_kind(frame: bytes) -> bool:
-    """Whether a frame is a result, and its value a binary of the user-defined subtype."""
-    if not frame.startswith(_BINARY_RESULT, TAIL_START):
-        return False
-    return frame[TAIL_START + len(_BINARY_RESULT) + 4] == KIND_SUBTYPE
+def is_part(frame: bytes) -> bool:
+    """Whether a frame is a part of a result that is still to come."""
+    return frame.startswith(_PART_HEAD, TAIL_START)
+
+
+def is_value_of_kind(frame: bytes) -> bool:
+    """Whether a frame is a result or a part of one, a binary of the user-defined subtype."""
+    for head in (_BINARY_RESULT, _BINARY_PART):
+        if frame.startswith(head, TAIL_START):
+            return frame[TAIL_START + len(head) + 4] == KIND_SUBTYPE
+    return False
 
 
 #: What ``scalar_result`` returns where the codec is to be asked.
@@ -212,7 +222,16 @@ def result_frame(number: int, value: Any) -> bytes:
     """Return a result's frame. Raises ValueTransferError for a value that cannot cross."""
     if value is None:
         return none_result_frame(number)
-    tail = RESULT_HEAD + encode_field_in_pieces("value", value) + b"\0"
+    return _value_frame(number, RESULT_HEAD, value)
+
+
+def part_frame(number: int, rows: Any) -> bytes:
+    """Return the frame of some rows of a result. Raises ValueTransferError likewise."""
+    return _value_frame(number, _PART_HEAD, rows)
+
+
+def _value_frame(number: int, head: bytes, value: Any) -> bytes:
+    tail = head + encode_field_in_pieces("value", value) + b"\0"
     frame = _pack_head(TAIL_START + len(tail), _ID_ELEMENT, number) + tail
     return frame if type(frame) is bytes else whole(frame)
 

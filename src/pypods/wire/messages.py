@@ -28,6 +28,7 @@ __all__ = [
     "Map",
     "Message",
     "More",
+    "Part",
     "Pull",
     "Ready",
     "Release",
@@ -224,6 +225,15 @@ class Release:
 
 
 @dataclass(frozen=True)
+class Part:
+    """The next rows of the result that call ``id`` will have; what follows it is added to them."""
+
+    kind: ClassVar[str] = "part"
+    id: int
+    value: list[Any]
+
+
+@dataclass(frozen=True)
 class Result:
     """What the call returned."""
 
@@ -263,6 +273,7 @@ Message = Union[
     Drop,
     Forget,
     Release,
+    Part,
     Result,
     Failure,
 ]

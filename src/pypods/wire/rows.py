@@ -35,6 +35,8 @@ from __future__ import annotations
 
 import sys
 from itertools import accumulate, repeat
+from struct import error as struct_error
+from struct import pack
 
 from pypods.errors import ProtocolError
 
@@ -47,6 +49,8 @@ __all__ = ["MINIMUM_ROWS", "list_from_column", "pack_list", "rows_from_content"]
 #: Shorter lists are not worth the look.
 MINIMUM_ROWS = 16
 ROWS_AT_ONCE = 256
+#: As many numbers are packed by one call, which takes a copy of the list.
+NUMBERS_AT_ONCE = 65_536
 #: Rebuilt rows may take at most this many times the bytes of their content, so that a small frame
 #: cannot fill the receiver's memory. Rows that would take more cross one by one.
 MAX_EXPANSION = 32
@@ -151,24 +155,22 @@ def _pack_column(values: Any, types: set[type]) -> list[Any] | None:
     return None if layout is None else [layout[0], mask, *layout[1:]]
 
 
-def _array(typecode: str, values: Any = ()) -> Any:
-    # Imported here: on Python 3.13 it takes collections.abc with it, which a pod may do without.
-    from array import array
+def _pack_numbers(code: str, values: list[Any]) -> bytes:
+    """Return numbers by a letter of ``struct``: in half the time that an array takes for it."""
+    if len(values) <= NUMBERS_AT_ONCE:
+        return pack(f"<{len(values)}{code}", *values)
+    starts = range(0, len(values), NUMBERS_AT_ONCE)
+    return b"".join([_pack_numbers(code, values[at : at + NUMBERS_AT_ONCE]) for at in starts])
 
-    return array(typecode, values)
 
-
-def _little_endian(numbers: Any) -> bytes:
-    if _BIG_ENDIAN:
-        numbers.byteswap()
-    packed: bytes = numbers.tobytes()
-    return packed
+def _pack_lengths(values: list[Any]) -> bytes:
+    return _pack_numbers("q", list(map(len, values)))
 
 
 def _pack_ints(values: Any) -> Any:
     try:
-        return "q", _little_endian(_array("q", values))
-    except OverflowError:
+        return "q", _pack_numbers("q", values)
+    except struct_error:
         return None
 
 
@@ -180,7 +182,7 @@ def _pack_texts(values: Any) -> Any:
         return None
     if joined.count("\0") == len(values) - 1:
         return "s", data
-    return "S", _little_endian(_array("q", map(len, values))), "".join(values).encode()
+    return "S", _pack_lengths(values), "".join(values).encode()
 
 
 def _pack_datetimes(values: Any) -> Any:
@@ -194,48 +196,41 @@ def _pack_datetimes(values: Any) -> Any:
         return None
     epoch = datetime(1970, 1, 1, tzinfo=zone)
     microsecond = timedelta(microseconds=1)
-    numbers = _array("q", [(value - epoch) // microsecond for value in values])
-    return ("D" if zone is None else "Z"), _little_endian(numbers)
+    numbers = [(value - epoch) // microsecond for value in values]
+    return ("D" if zone is None else "Z"), _pack_numbers("q", numbers)
 
 
 def _pack_times(values: Any) -> Any:
     if any(value.tzinfo is not None or value.fold for value in values):
         return None
-    return "t", _little_endian(
-        _array(
-            "q",
-            [
-                ((v.hour * 60 + v.minute) * 60 + v.second) * 1_000_000 + v.microsecond
-                for v in values
-            ],
-        )
+    return "t", _pack_numbers(
+        "q",
+        [((v.hour * 60 + v.minute) * 60 + v.second) * 1_000_000 + v.microsecond for v in values],
     )
 
 
 def _pack_timedeltas(values: Any) -> Any:
     try:
-        numbers = _array(
-            "q",
-            [(v.days * 86_400 + v.seconds) * 1_000_000 + v.microseconds for v in values],
+        return "E", _pack_numbers(
+            "q", [(v.days * 86_400 + v.seconds) * 1_000_000 + v.microseconds for v in values]
         )
-    except OverflowError:
+    except struct_error:
         return None
-    return "E", _little_endian(numbers)
 
 
 _PACKERS: dict[type, Callable[[Any], Any]] = {
     int: _pack_ints,
-    float: lambda values: ("d", _little_endian(_array("d", values))),
+    float: lambda values: ("d", _pack_numbers("d", values)),
     bool: lambda values: ("?", bytes(values)),
     str: _pack_texts,
-    bytes: lambda values: ("y", _little_endian(_array("q", map(len, values))), b"".join(values)),
+    bytes: lambda values: ("y", _pack_lengths(values), b"".join(values)),
 }
 _PACKERS_BY_NAME: dict[tuple[str, str], Callable[[Any], Any]] = {
     ("decimal", "Decimal"): lambda values: ("x", "\0".join(map(str, values)).encode()),
     ("datetime", "datetime"): _pack_datetimes,
     ("datetime", "date"): lambda values: (
         "e",
-        _little_endian(_array("i", [value.toordinal() for value in values])),
+        _pack_numbers("i", [value.toordinal() for value in values]),
     ),
     ("datetime", "time"): _pack_times,
     ("datetime", "timedelta"): _pack_timedeltas,
@@ -267,7 +262,10 @@ def _unpack_column(packed: list[Any], count: int | None) -> Any:
 
 
 def _numbers(typecode: str, data: bytes) -> Any:
-    numbers = _array(typecode)
+    # Imported here: on Python 3.13 it takes collections.abc with it, which a pod may do without.
+    from array import array
+
+    numbers = array(typecode)
     numbers.frombytes(data)
     if _BIG_ENDIAN:
         numbers.byteswap()

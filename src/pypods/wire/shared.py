@@ -124,6 +124,15 @@ class SharedMemory:
         for serial in references_in(frame):
             self.reader.give_back(serial)
 
+    @staticmethod
+    def lent_bytes(frame: bytes) -> int:
+        """Return how many bytes are in the blocks that a frame refers to; decodes no value."""
+        return sum(
+            REFERENCE.unpack_from(frame, start)[3]
+            for _, start, end in find_kinds(frame, (_BLOCK_KIND,))
+            if end - start >= REFERENCE.size
+        )
+
     def look_again(self) -> Reread:
         """Return what a frame can be decoded with once more, to see what is wrong with it."""
         return Reread(ArenaReader(self.reader.arena), self.writer.arena)

@@ -43,8 +43,11 @@ class Answers:
         self._let_go = classes.let_go
         self._shared: SharedMemory | None = classes.shared
 
-    def _result_frame(self, number: int, value: Any) -> bytes:
-        """Return a result's frame. Raises ValueTransferError also for one that is too long."""
+    def _result_frame(self, number: int, value: Any, make: Any = result_frame) -> bytes:
+        """Return a result's frame, or what else ``make`` makes.
+
+        Raises ValueTransferError also for one that is too long.
+        """
         if type(value) in _ALWAYS_SMALL:
             return self._within_limit(result_frame(number, value), "return")
         if type(value) is ArrayElements:
@@ -52,9 +55,9 @@ class Answers:
         self._references.begin()
         try:
             if self._shared is None:
-                frame = result_frame(number, value)
+                frame = make(number, value)
             else:
-                frame = self._shared.pack(result_frame, number, value)
+                frame = self._shared.pack(make, number, value)
             return self._within_limit(frame, "return")
         except BaseException:
             self._references.take_back()

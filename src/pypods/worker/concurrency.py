@@ -33,8 +33,12 @@ LOOPS_TO_STRIKE = 10
 class _Ask:
     """A question to the host under way: its answer, or a nested call that comes before it."""
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, number: int, thread: int) -> None:
         self.number = number
+        #: The one that waits for the answer.
+        self.thread = thread
+        #: Whether the call is to end here, without an answer.
+        self.is_cancelled = False
         self.frames: SimpleQueue[bytes | None] = SimpleQueue()
 
 
@@ -57,6 +61,18 @@ class Concurrency:
         self._ended = Event()
         self._thread_count = 1
         self._failure: BaseException | None = None
+
+    def adopt(self, asking: list[tuple[int, int]], to_be_ended: set[int]) -> None:
+        """Take over the calls of this thread that ask their callers something, before it reads.
+
+        They are the calls' numbers and those of their questions, the outermost first; some of the
+        calls are to end.
+        """
+        thread = get_ident()
+        for number, ask_number in asking:
+            self._running[number] = thread
+            self._asks[ask_number] = ask = _Ask(number, thread)
+            ask.is_cancelled = number in to_be_ended
 
     def start_reading(self) -> None:
         """Begin to read, on a thread of its own."""
@@ -102,6 +118,8 @@ class Concurrency:
                         if ask.number == parent:
                             ask.frames.put(frame)
                             return
+                self._server.refuse_nested(frame)
+                return
             if number is not None:
                 self._waiting.add(number)
             self._queue.put(frame)
@@ -161,7 +179,7 @@ class Concurrency:
                 self._leave(number, thread)
         except BaseException as exc:  # noqa: BLE001 - whatever a pod raises is the host's to see
             error = exc
-            self._leave_for_good(number, thread)
+            self.leave(number)
         if error is not None:
             self._server.fail(number, error)
             error = None  # Its traceback holds this frame, and with it the arguments.
@@ -185,11 +203,14 @@ class Concurrency:
                 if thread != main_thread().ident:
                     _absorb_interrupt()
 
-    def _leave_for_good(self, number: int, thread: int) -> None:
-        """Leave even if another interrupt strikes meanwhile; each is sent only while it runs."""
+    def leave(self, number: int) -> None:
+        """Note that a call of this thread has ended, even if another interrupt strikes meanwhile.
+
+        Each is sent only while it runs.
+        """
         while True:
             try:
-                self._leave(number, thread)
+                self._leave(number, get_ident())
                 return
             except CallInterrupted:
                 continue
@@ -204,25 +225,36 @@ class Concurrency:
                 self._loop.call_soon_threadsafe(task.cancel)
             elif thread is not None:
                 self._cancelled.add(number)
-                if thread == main_thread().ident:
+                ask = self._ask_of(number, thread)
+                if ask is not None:
+                    # It waits for an answer that will not come, or runs a nested call, which is
+                    # not the one to be struck: it is told where it waits.
+                    ask.is_cancelled = True
+                    ask.frames.put(NOTHING)
+                elif thread == main_thread().ident:
                     # The host's own signal may have come before its frame was read.
                     os.kill(os.getpid(), signal.SIGINT)
                 else:
                     _raise_in_thread(thread, CallInterrupted)
-                    # It may be waiting for an answer that will not come: it must run to be struck.
-                    for ask in self._asks.values():
-                        if ask.number == number:
-                            ask.frames.put(NOTHING)
             elif number in self._waiting:
                 self._cancelled.add(number)
+
+    def _ask_of(self, number: int, thread: int) -> _Ask | None:
+        """Return the question that a call's own thread has under way, if it has one."""
+        for ask in list(self._asks.values()):
+            if ask.number == number and ask.thread == thread:
+                return ask
+        return None
 
     def take_cancel(self) -> bool:
         """Whether the call that the main thread runs is to be interrupted; asked once."""
         number = self.main_thread_call()
-        if number in self._cancelled:
-            self._cancelled.discard(number)
-            return True
-        return False
+        if number not in self._cancelled:
+            return False
+        if self._ask_of(number, main_thread().ident or 0) is not None:
+            return False  # It is told where it waits.
+        self._cancelled.discard(number)
+        return True
 
     def main_thread_call(self) -> int:
         """Return the id of the call that the main thread runs, 0 for none."""
@@ -254,27 +286,54 @@ class Concurrency:
 
         Calls that the caller makes in answering are run here meanwhile, on the asking thread.
         """
-        ask = _Ask(number)
-        with self._lock:
-            self._asks[ask_number] = ask
+        ask = _Ask(number, get_ident())
         try:
-            self._server.send(frame)
-            while True:
-                received = ask.frames.get()
-                if received == NOTHING:
-                    continue
-                if received is None or has_kind(received, b"answer"):
-                    return received
-                self._server.answer(received)
-        finally:
             with self._lock:
-                del self._asks[ask_number]
-            while not ask.frames.empty():  # It was given up, and they came all the same.
-                late = ask.frames.get()
-                if late:
-                    self._server.discard(late)
-                    if not has_kind(late, b"answer"):
-                        self._server.fail_unbegun(frame_id(late))
+                self._asks[ask_number] = ask
+            self._server.send(frame)
+        except BaseException:
+            self._end_ask(ask_number)
+            raise
+        return self.wait_for_answer(ask_number)
+
+    def wait_for_answer(self, ask_number: int) -> bytes | None:
+        """Return the answer to a question that was sent; None if the host has ended.
+
+        Raises CallInterrupted.
+        """
+        ask = self._asks[ask_number]
+        received = None
+        try:
+            if get_ident() == main_thread().ident:
+                with self._lock:  # A cancel may have come when the question was not entered yet.
+                    ask.is_cancelled |= ask.number in self._cancelled
+            while not ask.is_cancelled:
+                received = ask.frames.get()
+                if received is None or has_kind(received, b"answer"):
+                    break
+                if received != NOTHING:
+                    self._server.answer(received)
+        finally:
+            self._end_ask(ask_number)
+        if ask.is_cancelled:  # Also if that came along with the answer.
+            with self._lock:
+                self._cancelled.discard(ask.number)
+            if received and has_kind(received, b"answer"):
+                self._server.discard(received)
+            raise CallInterrupted
+        return received
+
+    def _end_ask(self, ask_number: int) -> None:
+        with self._lock:
+            ask = self._asks.pop(ask_number, None)
+        if ask is None:
+            return
+        while not ask.frames.empty():  # It was given up, and they came all the same.
+            late = ask.frames.get()
+            if late:
+                self._server.discard(late)
+                if not has_kind(late, b"answer"):
+                    self._server.fail_unbegun(frame_id(late))
 
     # The event loop ----------------------------------------------------------------------------
 

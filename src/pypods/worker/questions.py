@@ -37,6 +37,12 @@ class Questions(Answers, ABC):
         classes.ask = self.ask
         #: Frames that were read while a call was asking its caller something.
         self._backlog: list[bytes] = []
+        #: Of those the calls that belong to a call that asks, but not to the innermost.
+        self._nested: list[bytes] = []
+        #: The calls that ask just now, with their questions: one in the other, the outermost first.
+        self._asking: list[tuple[int, int]] = []
+        #: Those of them that are to end once they are the innermost again.
+        self._to_be_ended: set[int] = set()
         self._concurrency: Concurrency | None = None
         # Several threads may ask at once, and none may get another's number.
         self._next_ask = count(1).__next__
@@ -109,9 +115,12 @@ class Questions(Answers, ABC):
         # While this thread reads, a cancel is a frame that it reads. A signal that raised could
         # lose what was read.
         self._current = 0
+        self._asking.append((number, ask))
         try:
-            while True:
-                received = self._channel.receive()
+            while self._concurrency is None:
+                if number in self._to_be_ended:
+                    raise CallInterrupted
+                received = self._take_nested(number) or self._channel.receive()
                 if received is None:
                     raise SystemExit("the host has ended")
                 if frame_id(received) == number and has_kind(received, b"answer"):
@@ -120,14 +129,46 @@ class Questions(Answers, ABC):
                         return answer
                 elif frame_id(received) == number and has_kind(received, b"cancel"):
                     raise CallInterrupted
-                elif parent_call(received) == number:
-                    self.answer(received)
+                elif _is_cancel(received):
+                    self._drop_cancelled(frame_id(received))
+                elif (parent := parent_call(received)) is not None:
+                    if parent == number:
+                        self.answer(received)
+                    elif parent in [asking for asking, _ in self._asking]:
+                        self._nested.append(received)
+                    else:
+                        self.refuse_nested(received)
                 elif frame_id(received) is None and self.take_aside(received):
                     pass
                 else:
                     self._backlog.append(received)
+            # What was called meanwhile goes on beside this, and a thread has begun to read.
+            answered = self._concurrency.wait_for_answer(ask)
+            if answered is None:
+                raise SystemExit("the host has ended")
+            return self._decode_answer(answered)
         finally:
+            self._asking.pop()
+            self._to_be_ended.discard(number)
+            while (nested := self._take_nested(number)) is not None:
+                self.refuse_nested(nested)
             self._current = number
+
+    def _take_nested(self, number: int) -> bytes | None:
+        """Return the next of the calls that were kept for one that asks, None for none."""
+        for frame in self._nested:
+            if parent_call(frame) == number:
+                self._nested.remove(frame)
+                return frame
+        return None
+
+    def refuse_nested(self, frame: bytes) -> None:
+        """Answer a call that was made in answering one that has ended.
+
+        If it waited for its turn, a call before it could ask the very thread that waits for it.
+        """
+        self.discard(frame)
+        self.fail_unbegun(frame_id(frame))
 
     # Interrupts --------------------------------------------------------------------------------
 
@@ -170,14 +211,22 @@ class Questions(Answers, ABC):
             number = frame_id(cancel)
             if number == running:
                 is_running_cancelled = True
-            for frame in [frame for frame in queued if frame_id(frame) == number]:
-                queued.remove(frame)
+            self._drop_cancelled(number)
+        return is_running_cancelled
+
+    def _drop_cancelled(self, number: int | None) -> None:
+        """Drop what waits of a cancelled call; one that asks its caller something ends later."""
+        if number in [asking for asking, _ in self._asking]:
+            self._to_be_ended.add(number)
+            return
+        for frames in (self._nested, self._backlog, self._channel.queued):
+            for frame in [frame for frame in frames if frame_id(frame) == number]:
+                frames.remove(frame)
                 if _is_cancel(frame):
                     continue
                 self.discard(frame)
                 if not has_kind(frame, b"answer"):  # That is what the running call asked for.
                     self.fail_unbegun(number)
-        return is_running_cancelled
 
     def _is_cancelled(self, frame: bytes) -> bool:
         """Whether a frame's cancel waits behind it; the frame is answered, then, and both gone."""

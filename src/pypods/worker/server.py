@@ -10,7 +10,13 @@ from __future__ import annotations
 from pypods.errors import ProtocolError, ValueTransferError
 from pypods.wire.context import current as encode_context
 from pypods.wire.documents import decode_document
-from pypods.wire.envelopes import TAIL_START, frame_id, none_result_frame, split_call
+from pypods.wire.envelopes import (
+    TAIL_START,
+    frame_id,
+    none_result_frame,
+    part_frame,
+    split_call,
+)
 from pypods.wire.undecoded import give_up
 from pypods.worker.questions import Questions
 from pypods.worker.references import NO_SUCH_OBJECT
@@ -28,6 +34,8 @@ __all__ = ["Server"]
 #: How many argument-less calls are remembered by their bytes, and how long those may be.
 MAX_REMEMBERED_CALLS = 1024
 MAX_REMEMBERED_BYTES = 1024
+#: Fewer are never worth it.
+LEAST_ROWS_IN_PARTS = 512
 
 
 class Server(Questions):
@@ -66,8 +74,6 @@ class Server(Questions):
             if queued and self._is_cancelled(frame):
                 continue
             self.answer(frame)
-        for frame in self._backlog:
-            self._concurrency.take_in(frame)
         self._concurrency.work()
 
     def serve_with_threads(self, count: int) -> None:
@@ -87,12 +93,19 @@ class Server(Questions):
         if self._concurrency is None:
             from pypods.worker.concurrency import Concurrency
 
-            queued = list(self._channel.queued)
+            # In the order in which they came: of two requests for more of a stream, the second
+            # would get what the first is to have.
+            came = [*self._nested, *self._backlog, *self._channel.queued]
+            self._nested.clear()
+            self._backlog.clear()
             self._channel.queued.clear()
-            self._concurrency = Concurrency(self, self._channel)
-            for frame in queued:
-                self._concurrency.take_in(frame)
-            self._concurrency.start_reading()
+            concurrency = Concurrency(self, self._channel)
+            concurrency.adopt(self._asking, self._to_be_ended)
+            for frame in came:
+                concurrency.take_in(frame)
+            # Up to here an interrupt leaves its mark.
+            self._concurrency = concurrency
+            concurrency.start_reading()
         return self._concurrency
 
     def answer(self, frame: bytes) -> None:
@@ -241,6 +254,8 @@ class Server(Questions):
                 value = function(*args, **kwargs) if args or kwargs else function()
             finally:
                 self._current = outer
+                if self._concurrency is not None:  # It has begun while this call asked something.
+                    self._concurrency.leave(number)  # type: ignore[unreachable]
         except BaseException as exc:  # noqa: BLE001 - whatever a pod raises is the host's to see
             self._current = outer
             self.fail(number, exc)
@@ -264,7 +279,17 @@ class Server(Questions):
                 self._channel.send(frame)
 
     def _finish(self, number: int, value: Any) -> bytes | None:
-        """Return the answer to a call that returned; None for a coroutine, which goes on."""
+        """Return the answer to a call that returned; None where it is sent already.
+
+        So it is of a long result. A coroutine goes on, and is answered later.
+        """
+        if type(value) in (list, tuple) and len(value) >= LEAST_ROWS_IN_PARTS:
+            from pypods.worker.parts import rows_in_part
+
+            rows = rows_in_part(value)
+            if rows:
+                self._send_parts(number, value, rows)
+                return None
         first_stream = self._streams.next_number
         try:
             return self._result_frame(number, value)
@@ -276,12 +301,64 @@ class Server(Questions):
             shorter = self._references.cursors.shorten(value)
             if shorter is not None:
                 return self._finish(number, shorter)
-            place = exc.place
-            if place.startswith("value"):
-                place = "result" + place[len("value") :]
-            self.fail(number, ValueTransferError(exc.reason, place))
+            self.fail(number, _of_result(exc))
             return None
         except Exception as exc:  # noqa: BLE001 - a class of the pod's that does not let itself be looked at
             self._streams.forget_since(first_stream)
             self.fail(number, exc)
             return None
+
+    def _send_parts(self, number: int, value: Any, rows: int) -> None:
+        """Answer with a long result, so many rows at once; what is cancelled ends in between."""
+        from pypods.worker.parts import placed
+
+        limit = left = self._channel.max_frame_bytes
+        if self._shared is not None:
+            left += self._shared.writer.arena.size
+        start, first_stream = 0, self._streams.next_number
+        try:
+            for start in range(0, len(value), rows):
+                first_stream = self._streams.next_number
+                part = list(value[start : start + rows])
+                frame = self._result_frame(number, part, part_frame)
+                left -= len(frame)
+                if self._shared is not None:
+                    left -= self._shared.lent_bytes(frame)
+                if left < 0:
+                    if self._shared is not None:
+                        self._shared.take_back(frame)
+                    self._references.take_back()
+                    raise ValueTransferError(
+                        f"has {len(value)} rows, of which no more than {start} fit; return less "
+                        f"at once or raise max_frame_bytes={limit} or max_shared_bytes",
+                        "value",
+                    )
+                self._channel.send(frame)
+                self._heed_between(number)
+        except BaseException as exc:  # noqa: BLE001 - whatever it is, is the host's to see
+            self._streams.forget_since(first_stream)
+            if isinstance(exc, ValueTransferError):
+                self.fail(number, _of_result(placed(exc, start)))
+            else:
+                self.fail(number, exc)
+        else:
+            # Before the value is let go of, which takes its time.
+            self.answer_with(self._result_frame(number, type(value)()))
+
+    def _heed_between(self, number: int) -> None:
+        """Heed an interrupt that came while a part was encoded or sent."""
+        if not self._interrupt_waits or self._concurrency is not None:
+            return
+        outer, self._current = self._current, number
+        try:
+            self.handle_interrupt()
+        finally:
+            self._current = outer
+
+
+def _of_result(error: ValueTransferError) -> ValueTransferError:
+    """Return the error with the place as the caller sees it."""
+    place = error.place
+    if place.startswith("value"):
+        place = "result" + place[len("value") :]
+    return ValueTransferError(error.reason, place)

@@ -62,8 +62,11 @@ class Streams:
     def more(self, number: int, count: int) -> Any:
         """Return the next items, at most ``count``, as a document; of an async one, a coroutine."""
         generator = self._generators.get(number)
-        if generator is None:  # It has ended, and this was asked for before that was known.
-            return _batch([], done=True)
+        if generator is None:
+            # It has ended, and this was asked for before that was known: nobody looks at it. If
+            # somebody does, the stream must not seem to be all there was.
+            lost = LookupError("the pod has no such stream any more")
+            return _batch([], done=True, error=describe_failure(lost))
         if type(generator) is _ASYNC_GENERATOR:
             return self._more_async(number, generator, count)
         if number in self._held_back:

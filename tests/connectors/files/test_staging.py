@@ -17,16 +17,6 @@ NEW = pa.table({"id": [3, 4], "text": ["C", "d"]})
 STEPS = ("create", "publish", "write_text", "remove", "remove_tree")
 
 
-@pytest.fixture(params=["csv", "parquet"])
-def kind(request):
-    return request.param
-
-
-@pytest.fixture
-def connector(kind):
-    return files.load(kind)
-
-
 @pytest.fixture
 def place(tmp_path):
     return {"folder": str(tmp_path)}

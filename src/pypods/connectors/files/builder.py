@@ -15,11 +15,12 @@ __all__ = ["FileBuilder", "fill_batch", "whole_schema"]
 class FileBuilder:
     """Writes the files of a run under hidden names, and notes which names they are to get."""
 
-    def __init__(self, staging: Any, found: Any, schema: Any) -> None:
+    def __init__(self, staging: Any, found: Any, schema: Any, *, prefix: str = "out") -> None:
         self.staging = staging
         self.source = staging.source
         self.schema = schema
         self.run = found.run
+        self.prefix = prefix
         self.folder = staging.ledger.run_folder(found.run)
         self.publish: list[list[str]] = []
         self.remove: list[str] = []
@@ -39,7 +40,7 @@ class FileBuilder:
     def write_one(self, final: str, write: Callable[[Any], None]) -> None:
         """Write one file that is to have that name."""
         suffix = final.rpartition("/")[2].partition(".")[2]
-        staged = f"{self.folder}/out-{len(self.publish):05d}.{suffix}"
+        staged = f"{self.folder}/{self.prefix}-{len(self.publish):05d}.{suffix}"
         with self.staging.store.stage(staged) as file:
             write(file)
         self.publish.append([staged, final])

@@ -24,6 +24,7 @@ from pypods.connectors.errors import (
     SettingsError,
     StreamNotFoundError,
 )
+from pypods.connectors.files.ahead import find_ahead
 from pypods.connectors.files.builder import FileBuilder, whole_schema
 from pypods.connectors.files.ledger import FINISHED, FINISHING, STAGING, FileLedger
 from pypods.connectors.staging import KEYED_MODES, StagedTarget
@@ -46,6 +47,9 @@ class Target:
 
 class FileFinish(StagedTarget):
     """One stream as a target: what is there, and how it becomes what it is to be."""
+
+    #: Whether files can be made of what is staged while more of it comes.
+    stages_ahead = True
 
     def __init__(self, source: Any) -> None:
         self.source = source
@@ -109,6 +113,7 @@ class FileFinish(StagedTarget):
                     raise ConflictError(f"run {run!r} of {self.shown} is not prepared")
                 if found.state == STAGING:
                     found.base = self.ledger.parts(found)
+                    found.ahead = find_ahead(self.ledger, found) if self.stages_ahead else None
                     written = self._check_count(found, rows)
                     self._build(found)
                     found.attempt += 1
@@ -124,7 +129,7 @@ class FileFinish(StagedTarget):
 
     def _check_count(self, found: Any, rows: Any) -> int:
         noted = sum(part["rows"] for part in found.base.values())
-        there = sum(batch.num_rows for batch in self._staged(found))
+        there = self._count_staged(found) if found.ahead is None else found.ahead["rows"]
         if there != noted or (rows is not None and there != rows):
             raise ConflictError(
                 f"run {found.run!r} of {self.shown} has {there} rows, its checkpoints say {noted}"
@@ -133,17 +138,27 @@ class FileFinish(StagedTarget):
             )
         return int(there)
 
-    def _staged(self, found: Any) -> Iterator[Any]:
-        """Yield the rows of a run, part by part, in the order they came in."""
-        import pyarrow as pa  # type: ignore[import-untyped,unused-ignore]
+    def _count_staged(self, found: Any) -> int:
+        # One column is enough, and the others stay compressed.
+        columns = [0] if len(found.schema) else None
+        return sum(batch.num_rows for batch in self._staged(found, columns))
 
+    def _staged(self, found: Any, columns: Any = None) -> Iterator[Any]:
+        """Yield the rows of a run, part by part, in the order they came in."""
         folder = self.ledger.run_folder(found.run)
         for _, part in sorted(found.base.items(), key=lambda each: (len(each[0]), each[0])):
             for name in part["files"]:
-                with self.store.open(f"{folder}/{name}") as file:
-                    reader = pa.ipc.open_file(file)
-                    for at in range(reader.num_record_batches):
-                        yield reader.get_batch(at)
+                yield from self.staged_batches(f"{folder}/{name}", columns)
+
+    def staged_batches(self, path: str, columns: Any = None) -> Iterator[Any]:
+        """Yield the rows of a staged file; ``columns``: only those, by number."""
+        import pyarrow as pa  # type: ignore[import-untyped,unused-ignore]
+
+        options = pa.ipc.IpcReadOptions(included_fields=columns)
+        with self.store.open(path) as file:
+            reader = pa.ipc.open_file(file, options=options)
+            for at in range(reader.num_record_batches):
+                yield reader.get_batch(at)
 
     def _build(self, found: Any) -> None:
         """Write the files that are to be, under hidden names, and plan what becomes of them."""
@@ -160,7 +175,11 @@ class FileFinish(StagedTarget):
         found.schema = schema
         new = builder.fill(self._staged(found))
         if found.mode == "replace" or not files:
-            builder.write_all(new)
+            ahead = found.ahead
+            if ahead is not None and ahead["schema"].equals(schema, check_metadata=True):
+                builder.publish, builder.rows = ahead["publish"], ahead["rows"]
+            else:
+                builder.write_all(new)
             builder.replaces(files)
         elif found.mode == "append":
             if self.stream.kind == "file":

@@ -10,6 +10,8 @@ It lies in ``.pypods/<stream>/`` below the connection's folder:
     How far a part has come in that attempt: rows, batches, position, the files that have them.
 ``run-<run>/<attempt>-<part>-<number>-<writer>.arrow``
     The rows of one batch, compressed with LZ4.
+``run-<run>/ahead-<attempt>-<part>-<writer>.json``, and files with such names and numbers
+    Files that were made already of what the part has staged, and of what exactly: see ``ahead``.
 
 A JSON file is written at once, so after a crash it is the old one or the new one. A batch counts
 when the checkpoint that names its file is there, and the attempt is still the run's: ``prepare``
@@ -23,6 +25,7 @@ import json
 import re
 
 from pypods.connectors.errors import ConflictError
+from pypods.connectors.files.ahead import find_ahead
 from pypods.connectors.json_values import dump_schema, dump_values, load_schema, load_values
 from pypods.connectors.names import short_hash
 from pypods.connectors.staging import check_run
@@ -65,6 +68,8 @@ class FileRun:
         self.result: dict[str, Any] = document.get("result") or {}
         self.cursor: Any = document.get("cursor")
         self.number: int = document.get("number") or 0
+        #: What was made of all that is staged, for ``finish``; it is noted elsewhere.
+        self.ahead: dict[str, Any] | None = None
 
     @property
     def finished(self) -> bool:
@@ -143,6 +148,7 @@ class FileLedger:
         """Remove staged files that no checkpoint names: of batches that were under way."""
         folder = self.run_folder(run.run)
         used = {name for part in run.base.values() for name in part["files"]}
+        used.update((find_ahead(self, run) or {"names": ()})["names"])
         for name in self.store.names(folder):
             if name not in used:
                 self.store.remove(f"{folder}/{name}")

@@ -10,6 +10,7 @@ from functools import partial
 from pypods.connectors.bad_rows import split_bad_rows, too_many
 from pypods.connectors.batches import BATCH_ROWS, as_batches, last_values, limited
 from pypods.connectors.errors import SchemaError, SettingsError
+from pypods.connectors.files.ahead import Ahead
 from pypods.connectors.files.bad_rows import BadRowsFiles
 from pypods.connectors.files.finish import FileFinish
 from pypods.connectors.files.ledger import FINISHED, FileLedger, PartWriter, shown_part
@@ -97,27 +98,29 @@ class FileStaging(FileFinish):
         seen = writer.done["rows"] + writer.done["bad"]
         total: dict[str, Any] = {"rows": 0, "bytes": 0, "batches": 0, "bad": 0}
         values: list[Any] = []
-        for given in limited(as_batches(batches, found.source_schema), BATCH_ROWS):
-            values = last_values(given, position)
-            good, bad = split_bad_rows(
-                given, found.schema, key, first_row=seen,
-                # More than that of this run are told of once the batch's are known.
-                most=None if most is None else given.num_rows,
-                check=partial(self.format.check_batch, self.source.settings),
-            )  # fmt: skip
-            names = []
-            if bad and most is not None:
-                self._refuse_too_many(found, bad, most)
-                names.append(letters.add(part, writer.done["batches"] + 1, seen, bad))
-            writer.add(good, size=given.nbytes, bad=len(bad), bad_files=names, position=values)
-            seen += given.num_rows
-            counts = (good.num_rows, given.nbytes, len(bad))
-            for name, count in zip(("rows", "bytes", "bad"), counts):
-                total[name] += count
-            total["batches"] += 1
-            if committed is not None:
-                committed(*counts)
-        writer.check()
+        with Ahead(self, found, writer) as ahead:
+            for given in limited(as_batches(batches, found.source_schema), BATCH_ROWS):
+                values = last_values(given, position)
+                good, bad = split_bad_rows(
+                    given, found.schema, key, first_row=seen,
+                    # More than that of this run are told of once the batch's are known.
+                    most=None if most is None else given.num_rows,
+                    check=partial(self.format.check_batch, self.source.settings),
+                )  # fmt: skip
+                names = []
+                if bad and most is not None:
+                    self._refuse_too_many(found, bad, most)
+                    names.append(letters.add(part, writer.done["batches"] + 1, seen, bad))
+                writer.add(good, size=given.nbytes, bad=len(bad), bad_files=names, position=values)
+                ahead.follow()
+                seen += given.num_rows
+                counts = (good.num_rows, given.nbytes, len(bad))
+                for name, count in zip(("rows", "bytes", "bad"), counts):
+                    total[name] += count
+                total["batches"] += 1
+                if committed is not None:
+                    committed(*counts)
+            writer.check()
         return dict(total, position=values)
 
     def part_writer(self, found: Any, part: str) -> PartWriter:

@@ -11,7 +11,7 @@ TYPE_CHECKING = False  # As typing has it, without importing typing into every w
 if TYPE_CHECKING:
     from typing import Any
 
-__all__ = ["records_of_batch"]
+__all__ = ["document_of", "records_of_batch"]
 
 
 def records_of_batch(
@@ -41,7 +41,7 @@ def _values(array: Any, field: Any, decimals_as_text: bool) -> list[Any]:
 
     type_, kind = field.type, kind_of(field)
     if kind == "json":
-        return [_document(text, at, array, field) for at, text in enumerate(array.to_pylist())]
+        return [document_of(text, at, array, field) for at, text in enumerate(array.to_pylist())]
     if is_.is_floating(type_):
         return _finite(array, field)
     is_plain = is_.is_string(type_) or is_.is_boolean(type_) or is_.is_integer(type_)
@@ -56,8 +56,11 @@ def _values(array: Any, field: Any, decimals_as_text: bool) -> list[Any]:
     return texts
 
 
-def _document(text: str | None, at: int, array: Any, field: Any) -> Any:
-    """Return what a JSON text says; ``null`` could not be told from NULL and is refused."""
+def document_of(text: str | None, at: int, array: Any, field: Any) -> Any:
+    """Return what a JSON text says; ``null`` could not be told from NULL and is refused.
+
+    Raises DataError, with the value of ``array`` at that place and the row from 0.
+    """
     if text is None:
         return None
     try:

@@ -36,6 +36,8 @@ class StoreSource:
 class StoreStaging(FileStaging):
     """The steps of writing one stream."""
 
+    stages_ahead = False
+
     def __init__(self, source: Any) -> None:
         super().__init__(source)
         self.modes = source.format.modes(source.stream)

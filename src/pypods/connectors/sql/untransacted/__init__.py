@@ -1,3 +1,3 @@
 """Writing in steps into SQL systems without transactions."""
 
-__all__ = ["database", "staging", "journal"]
+__all__ = ["database", "session", "staging", "journal"]

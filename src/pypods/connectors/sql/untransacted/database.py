@@ -28,6 +28,10 @@ class UntransactedDatabase(Database):
         """Return the steps of writing into a table."""
         return UntransactedStaging(self, session, target)
 
+    def truncate(self, session: Any, parts: Any) -> None:
+        """Remove all rows of a table."""
+        session.run(f"truncate table {self.table(parts)}")
+
     @abstractmethod
     def is_there(self, session: Any, parts: Any) -> bool:
         """Whether there is a table of that name."""
