@@ -70,7 +70,8 @@ def test_a_snapshot_that_ended_with_its_server_is_got_over(
 ):
     """Its pod is alive; one attempt finds that the snapshot is gone, and the next does without."""
     fill(here / "a.db", 1000)
-    trouble = make_trouble(here / "trouble", {"in": "read", "after": 3, "how": "lose"})
+    lose = {"in": "read", "after": 3, "how": "lose", "readers": 2}
+    trouble = make_trouble(here / "trouble", lose)
     more = {"trouble": trouble, "seconds": 0.01, "partition": {"stable": stable}}
     one = operation(
         source={"connection": more}, batch_rows=50, process_count=2,

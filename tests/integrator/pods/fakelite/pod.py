@@ -3,11 +3,12 @@
 ``connection``: ``database``; ``trouble``, the path of a JSON list of what goes wrong, each item
 ``{"in": "read" | "write" | "finish" | ..., "after": batches, "how": "die" | "retry" | "fail" | "hang"}``; what
 has happened is taken out of it. As a server that is killed, ``prepare`` may "forget" what it committed,
-and ``read`` "lose" the snapshot. ``password`` appears in errors. ``seconds`` slows each batch down.
+and ``read`` "lose" the snapshot, once as many "readers" as it says have begun. ``password`` appears in errors. ``seconds`` slows each batch down.
 """
 
-# ruff: noqa: E501, PTH107, PTH110, PTH123, RUF005, UP031
+# ruff: noqa: E501, PTH107, PTH110, PTH116, PTH123, RUF005, UP031
 
+import fcntl
 import hashlib
 import json
 import os
@@ -105,32 +106,37 @@ def trouble(connection, where, batches=0):
     path = connection.get("trouble")
     if not path or not os.path.exists(path):
         return False
-    with open(path) as file:
+    with open(path, "r+") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)  # Pods that read side by side take an item once.
         items = json.load(file)
-    for item in items:
-        if item["in"] == where and item.get("after", 0) <= batches:
-            items.remove(item)
-            with open(path, "w") as file:
-                json.dump(items, file)
-            if item["how"] == "die":
-                os.kill(os.getpid(), signal.SIGKILL)
-            if item["how"] == "hang":  # Deaf to being told to end.
-                signal.signal(signal.SIGINT, signal.SIG_IGN)
-                while True:
-                    time.sleep(3600)
-            if item["how"] == "forget":
-                return True
-            if item["how"] == "lose":
-                open(path + ".lost", "w").close()
-                item["how"] = "retry"
-            if item["how"] == "sleep":
-                time.sleep(item["seconds"])
-                return False
-            raise UnreachableError(
-                "trouble in %s with %s" % (where, connection.get("password")),
-                item["how"] == "retry",
-            )
-    return False
+        due = [i for i in items if i["in"] == where and i.get("after", 0) <= batches]
+        if due:
+            items.remove(due[0])
+            file.seek(0)
+            file.truncate()
+            json.dump(items, file)
+    if not due:
+        return False
+    how = due[0]["how"]
+    if how == "die":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if how == "hang":  # Deaf to being told to end.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        while True:
+            time.sleep(3600)
+    if how == "forget":
+        return True
+    if how == "lose":  # Once all read under it.
+        until = time.monotonic() + 60
+        while os.stat(path + ".readers").st_size < due[0]["readers"] and time.monotonic() < until:
+            time.sleep(0.01)
+        open(path + ".lost", "w").close()
+    if how == "sleep":
+        time.sleep(due[0]["seconds"])
+        return False
+    raise UnreachableError(
+        "trouble in %s with %s" % (where, connection.get("password")), how in ("retry", "lose")
+    )
 
 
 def name_of(stream):
@@ -299,10 +305,11 @@ def read(
     import pyarrow as pa
 
     db = connect(connection)
-    if (partition or {}).get("snapshot") and os.path.exists(
-        connection.get("trouble", "") + ".lost"
-    ):
-        raise ConflictError("there is no snapshot any more", True)
+    if connection.get("trouble") and (partition or {}).get("snapshot"):
+        if os.path.exists(connection["trouble"] + ".lost"):
+            raise ConflictError("there is no snapshot any more", True)
+        with open(connection["trouble"] + ".readers", "a") as file:
+            file.write(".")
     found, _ = table_schema(db, stream, query)
     chosen = chosen_schema(found, columns, None)
     result = chosen_schema(found, columns, names)
