@@ -11,7 +11,7 @@ from typing import Any
 
 from pypods.errors import PodCallError, ValueTransferError
 from pypods.pods.rows_ahead import END, FETCHONE, KEPT, RowsAhead
-from pypods.wire.envelopes import START, call_head
+from pypods.wire.envelopes import BATCH_BACK, BATCH_ITSELF, START, call_head
 
 __all__ = ["MAX_PREFETCH_ROWS", "CursorRows"]
 
@@ -105,7 +105,7 @@ class CursorRows(RowsAhead):
             request = START.pack(self._generation + 1, back, ahead, self._asked)
             self._asked = self._again = 0
             try:
-                answer = self._opened(self._use("+call", (name, request, *args), timeout, kwargs))
+                answer = self._use("+call", (name, request, *args), timeout, kwargs)
             except PodCallError:
                 if back >= 0:
                     self._forget()
@@ -117,9 +117,11 @@ class CursorRows(RowsAhead):
                 raise
             self._begin()
             self._is_new = True
-            self._take_in(answer, ahead, 0)
-            self._goes_back = answer.get("back") is True
-            return proxy if answer.get("itself") is True else answer.get("value")
+            bits = self._take_in(answer, ahead, 0)
+            self._goes_back = bits & BATCH_BACK != 0
+            if bits & BATCH_ITSELF:
+                return proxy
+            return answer.get("value") if type(answer) is dict else None
         finally:
             self._leave()
 

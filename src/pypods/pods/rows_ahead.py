@@ -224,7 +224,7 @@ class RowsAhead:
         self._moves, self._way = False, way
         if not self._rows:  # Else they go on counting as they did.
             self._numbered = None
-        self._take_in(self._opened(batch), ahead + 1, 1)
+        self._take_in(batch, ahead + 1, 1)
         if not self._rows and self._stop is None:
             raise self._broken("neither a row nor an end")
         self._ahead = min(2 * ahead + 1, self.limit)
@@ -233,20 +233,20 @@ class RowsAhead:
         self._rows.clear()
         self._stop = None
 
-    def _take_in(self, batch: Any, most: int, asked: int) -> None:
+    def _take_in(self, batch: Any, most: int, asked: int) -> int:
         """Take over what a batch says, of which ``asked`` rows (0 or 1) were asked for.
 
-        Raises ProtocolError for what no worker sends.
+        Return which of BATCH_BACK and BATCH_ITSELF it says. Raises ProtocolError for what no
+        worker sends.
         """
+        if type(batch) is list:
+            return self._take_in_array(batch, most, asked)
+        if type(batch) is not dict:
+            raise self._broken("no document, and no array that stands for one")
         if batch.get("gone") is True:  # An execute that failed has let go of the result.
             self._forget()
             self._stop = END
-        rows = batch.get("rows", [])
-        # What was sent before and did not arrive is sent again, and may have been more.
-        if type(rows) is not list or len(rows) > max(most, self.limit + 1):
-            raise self._broken("no list of rows, or more than were asked for")
-        self._rows.extend(rows)
-        self._received += len(rows)
+        self._take_rows(batch.get("rows", []), most)
         if batch.get("stop") is True:
             self._received += 1
             error = batch.get("error")
@@ -260,38 +260,42 @@ class RowsAhead:
         if "rowcount" in batch:
             self._attributes["rowcount"] = batch["rowcount"]
             self._moves = True
-        numbered = batch.get("rownumber")
-        if numbered is not None:
-            if type(numbered) is not list or list(map(type, numbered)) != [int, int]:
-                raise self._broken("no number of a row")
-            # Of the row that was asked for, which the program is given next.
-            self._numbered = (*numbered, self._taken + asked)
+        if "rownumber" in batch:
+            self._number(batch["rownumber"], asked)
+        back = BATCH_BACK if batch.get("back") is True else 0
+        return back | BATCH_ITSELF if batch.get("itself") is True else back
 
-    def _opened(self, batch: Any) -> dict[str, Any]:
-        """Return a batch as a document, if it came as an array. Raises ProtocolError."""
-        if type(batch) is dict:
-            return batch
-        if type(batch) is not list or len(batch) < 2 or list(map(type, batch[:2])) != [int, int]:
-            raise self._broken("no document, and no array that stands for one")
+    def _take_in_array(self, batch: list[Any], most: int, asked: int) -> int:
+        """Do the same with a batch that is a few rows of scalars and nothing besides."""
+        if len(batch) < 2 or type(batch[0]) is not int or type(batch[1]) is not int:
+            raise self._broken("an array that is no batch")
         bits, width = batch[:2]
-        found: dict[str, Any] = {}
         first = 2
         if bits & BATCH_NUMBERED:
-            found["rownumber"] = batch[2:4]
+            self._number(batch[2:4], asked)
             first = 4
-        if width > 0:
-            found["rows"] = [
-                tuple(batch[start : start + width]) for start in range(first, len(batch), width)
-            ]
         if width < 0 or (len(batch) - first) % (width or sys.maxsize):
             raise self._broken("an array that holds no whole rows")
-        if bits & BATCH_ITSELF:
-            found["itself"] = True
-        if bits & BATCH_BACK:
-            found["back"] = True
+        if width:
+            starts = range(first, len(batch), width)
+            self._take_rows([tuple(batch[start : start + width]) for start in starts], most)
         if bits & BATCH_STOP:
-            found["stop"] = True
-        return found
+            self._received += 1
+            self._stop = END
+        return int(bits)
+
+    def _take_rows(self, rows: Any, most: int) -> None:
+        # What was sent before and did not arrive is sent again, and may have been more.
+        if type(rows) is not list or len(rows) > max(most, self.limit + 1):
+            raise self._broken("no list of rows, or more than were asked for")
+        self._rows.extend(rows)
+        self._received += len(rows)
+
+    def _number(self, numbered: Any, asked: int) -> None:
+        if type(numbered) is not list or list(map(type, numbered)) != [int, int]:
+            raise self._broken("no number of a row")
+        # Of the row that was asked for, which the program is given next.
+        self._numbered = (*numbered, self._taken + asked)
 
     def _error_of(self, document: Any) -> Exception:
         session = self.mirrors.session()

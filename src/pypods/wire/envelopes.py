@@ -33,6 +33,7 @@ __all__ = [
     "NONE_RESULT_TAIL",
     "NO_SCALAR",
     "NO_ARGUMENTS",
+    "NO_ARGUMENTS_TAIL",
     "RESULT_HEAD",
     "START",
     "TAIL_START",
@@ -88,9 +89,10 @@ _KWARGS_ELEMENT = b"\x03kwargs\0"
 _EMPTY = b"\x05\0\0\0\0"
 _NO_KWARGS = _KWARGS_ELEMENT + _EMPTY + b"\0"
 _END_OF_ARGS = b"\0" + _NO_KWARGS
-_NO_ARGUMENTS = _ARGS_ELEMENT + _EMPTY + _NO_KWARGS
+#: What a call without arguments ends with.
+NO_ARGUMENTS_TAIL = _ARGS_ELEMENT + _EMPTY + _NO_KWARGS
 #: The document of a call's args and kwargs where there are neither.
-NO_ARGUMENTS = _int32.pack(len(_NO_ARGUMENTS) + 4) + _NO_ARGUMENTS
+NO_ARGUMENTS = _int32.pack(len(NO_ARGUMENTS_TAIL) + 4) + NO_ARGUMENTS_TAIL
 RESULT_HEAD = b"\x02kind\0\x07\0\0\0result\0"
 FAILURE_HEAD = b"\x02kind\0\x08\0\0\0failure\0"
 _PART_HEAD = b"\x02kind\0\x05\0\0\0part\0"
@@ -106,7 +108,12 @@ _BINARY_PART = _PART_HEAD + b"\x05value\0"
 _BOOL_RESULT = RESULT_HEAD + b"\x08value\0"
 _INT32_RESULT = RESULT_HEAD + b"\x10value\0"
 _DOUBLE_RESULT = RESULT_HEAD + b"\x01value\0"
+#: How long frames with an array of scalars are, besides the head of a call and the elements.
+_SCALARS_CALL_BYTES = TAIL_START + len(_ARGS_ELEMENT) + 4 + len(_END_OF_ARGS)
+_SCALARS_RESULT_BYTES = TAIL_START + len(_ARRAY_RESULT) + 4 + 2
 _SCALAR_START = TAIL_START + len(_BOOL_RESULT)
+#: The length of a frame with a float.
+_LONGEST_SCALAR = _SCALAR_START + 9
 NONE_RESULT_TAIL = RESULT_HEAD + b"\x0avalue\0\0"
 _NONE_RESULT_BYTES = TAIL_START + len(NONE_RESULT_TAIL)
 
@@ -128,15 +135,16 @@ def call_head(name: str) -> bytes:
 
 def call_frame(number: int, head: bytes, arguments: BytesOrPieces | None = None) -> bytes:
     """Return a call's frame; ``arguments`` is the document of args and kwargs, None for neither."""
-    tail = head + (_NO_ARGUMENTS if arguments is None else arguments[4:])
+    tail = head + (NO_ARGUMENTS_TAIL if arguments is None else arguments[4:])
     frame = _pack_head(TAIL_START + len(tail), _ID_ELEMENT, number) + tail
     return frame if type(frame) is bytes else whole(frame)
 
 
 def scalars_call_frame(number: int, head: bytes, elements: bytes) -> bytes:
     """Return a call's frame without keywords; ``elements`` are those of the array of arguments."""
-    tail = b"".join([head, _ARGS_ELEMENT, _pack_int32(len(elements) + 5), elements, _END_OF_ARGS])
-    return _pack_head(TAIL_START + len(tail), _ID_ELEMENT, number) + tail
+    start = _pack_head(_SCALARS_CALL_BYTES + len(head) + len(elements), _ID_ELEMENT, number)
+    size = _pack_int32(len(elements) + 5)
+    return b"".join([start, head, _ARGS_ELEMENT, size, elements, _END_OF_ARGS])
 
 
 def numbered_frame(number: int, document: BytesOrPieces) -> bytes:
@@ -208,12 +216,14 @@ NO_SCALAR: Any = object()
 def scalar_result(frame: bytes) -> Any:
     """Return the value of a result that is a bool, an int of 32 bits or a float; else NO_SCALAR."""
     size = len(frame)
+    if size > _LONGEST_SCALAR:
+        return NO_SCALAR
     if frame.startswith(_BOOL_RESULT, TAIL_START) and size == _SCALAR_START + 2:
         end = frame[_SCALAR_START:]
         return True if end == b"\1\0" else False if end == b"\0\0" else NO_SCALAR
     if frame.startswith(_INT32_RESULT, TAIL_START) and size == _SCALAR_START + 5:
         return NO_SCALAR if frame[-1] else _read_int32(frame, _SCALAR_START)[0]
-    if frame.startswith(_DOUBLE_RESULT, TAIL_START) and size == _SCALAR_START + 9:
+    if frame.startswith(_DOUBLE_RESULT, TAIL_START) and size == _LONGEST_SCALAR:
         return NO_SCALAR if frame[-1] else _read_double(frame, _SCALAR_START)[0]
     return NO_SCALAR
 
@@ -238,9 +248,8 @@ def _value_frame(number: int, head: bytes, value: Any) -> bytes:
 
 def scalars_result_frame(number: int, elements: bytes) -> bytes:
     """Return the frame of a result that is an array of these elements."""
-    size = _pack_int32(len(elements) + 5)
-    tail = b"".join([_ARRAY_RESULT, size, elements, b"\0\0"])
-    return _pack_head(TAIL_START + len(tail), _ID_ELEMENT, number) + tail
+    start = _pack_head(_SCALARS_RESULT_BYTES + len(elements), _ID_ELEMENT, number)
+    return b"".join([start, _ARRAY_RESULT, _pack_int32(len(elements) + 5), elements, b"\0\0"])
 
 
 def none_result_frame(number: int) -> bytes:
@@ -257,7 +266,7 @@ def split_call(
     position = TAIL_START + len(_CALL_HEAD) + 4
     name_end = position + _read_int32(frame, position - 4)[0]
     name = frame[position : name_end - 1].decode()
-    if frame.endswith(_NO_ARGUMENTS) and name_end == len(frame) - len(_NO_ARGUMENTS):
+    if frame.endswith(NO_ARGUMENTS_TAIL) and name_end == len(frame) - len(NO_ARGUMENTS_TAIL):
         return name, [], {}
     if not frame.startswith(_ARGS_ELEMENT, name_end):
         return None

@@ -11,6 +11,7 @@ from pypods.errors import ProtocolError, ValueTransferError
 from pypods.wire.context import current as encode_context
 from pypods.wire.documents import decode_document
 from pypods.wire.envelopes import (
+    NO_ARGUMENTS_TAIL,
     TAIL_START,
     frame_id,
     none_result_frame,
@@ -110,12 +111,9 @@ class Server(Questions):
 
     def answer(self, frame: bytes) -> None:
         """Do what one frame asks."""
-        if len(frame) <= MAX_REMEMBERED_BYTES:
-            function = self._remembered.get(frame[TAIL_START:])
-            if function is not None:
-                self._call(frame_id(frame), function)
-                return
-            function = self._remembered_uses.get(frame[TAIL_START:])
+        if len(frame) <= MAX_REMEMBERED_BYTES and frame.endswith(NO_ARGUMENTS_TAIL):
+            tail = frame[TAIL_START:]
+            function = self._remembered.get(tail) or self._remembered_uses.get(tail)
             if function is not None:
                 self._call(frame_id(frame), function)
                 return
@@ -139,13 +137,13 @@ class Server(Questions):
             if function is None:
                 self.fail(number, self._unknown(name))
                 return
-            if not args and not kwargs:
+            if frame.endswith(NO_ARGUMENTS_TAIL):
                 if len(self._remembered_uses) >= MAX_REMEMBERED_CALLS:
                     self._remembered_uses.clear()
                 self._remembered_uses[frame[TAIL_START:]] = function
             self._call(number, function, args, kwargs)
             return
-        if not args and not kwargs and len(self._remembered) < MAX_REMEMBERED_CALLS:
+        if frame.endswith(NO_ARGUMENTS_TAIL) and len(self._remembered) < MAX_REMEMBERED_CALLS:
             self._remembered[frame[TAIL_START:]] = function
         self._call(number, function, args, kwargs)
 
