@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import queue
 import random
+import sys
 import threading
 import time
 import weakref
@@ -18,7 +20,7 @@ from pypods.errors import PodTimeoutError, ProtocolError
 from pypods.pods.connection import Connection, NeverSentError
 from pypods.pods.pipes import DeadlineError, EndOfPipeError
 from pypods.wire.documents import decode_document, encode_document
-from pypods.wire.envelopes import frame_id, numbered_frame
+from pypods.wire.envelopes import frame_id, is_reply, numbered_frame
 from pypods.wire.memory import memory_channels
 
 LoadPod = Callable[..., Any]
@@ -230,6 +232,36 @@ def test_parts_of_a_reply_that_was_given_up_are_dropped_before_it(fake: Fake) ->
     fake.answer_with(part(1))
     with pytest.raises(ProtocolError, match="a reply to call 1"):
         connection.exchange(4, request(4))
+
+
+def test_parts_that_come_while_their_caller_takes_earlier_ones_are_all_its_own() -> None:
+    """Another caller reads for it meanwhile: what one thread adds, the other may not undo."""
+    arrived: queue.SimpleQueue[list[bytes]] = queue.SimpleQueue()
+
+    class Channel(Fake):
+        def receive_frames(self, deadline: float | None = None) -> list[bytes]:
+            return arrived.get(timeout=20)
+
+    channel = Channel()
+    connection = Connection(channel, on_frame=no_frame)
+    sent = [numbered_frame(2, encode_document({"kind": "part", "value": [i]})) for i in range(4000)]
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        reader = Caller(connection, 1)
+        channel.wait_for_requests(1)
+        connection.begin(2, request(2))
+        for each in sent:
+            arrived.put([each])
+        arrived.put([request(2)])
+        arrived.put([request(1)])
+        taken = []
+        while not is_reply(frame := connection.wait(2, time.monotonic() + 20)):
+            taken.append(frame)
+        assert reader.wait() == request(1)
+    finally:
+        sys.setswitchinterval(interval)
+    assert taken == sent
 
 
 def test_giving_up_what_was_answered_or_never_asked_is_nothing(

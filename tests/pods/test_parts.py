@@ -15,7 +15,9 @@ from typing import Any
 import pytest
 
 from pypods.errors import PodCallError, PodDiedError, PodTimeoutError, ValueTransferError
+from pypods.pods.futures import PodFuture
 from pypods.pods.parts import ResultParts
+from pypods.wire.envelopes import part_frame
 
 LoadPod = Callable[..., Any]
 
@@ -267,6 +269,15 @@ def test_a_cancelled_future_leaves_the_pod_as_it_was(pod):
     assert pod.same(3) == 3
     assert pod.pid() == pid
     assert no_parts(pod)
+
+
+def test_a_part_that_waits_while_its_future_is_cancelled_is_let_go_of(pod):
+    ended = pod.same.submit(1)
+    ended.result(60)
+    future = PodFuture(ended.calls, 2**40, None, None)
+    assert future.cancel()
+    ended.calls.settle(future, part_frame(future.number, [(1, 2)]), None)
+    assert future.number not in pod._pypods_source.session()._parts
 
 
 @pytest.mark.parametrize("way", ["call", "submit"])

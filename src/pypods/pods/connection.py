@@ -222,11 +222,10 @@ class Connection:
                     self._read_until_answered(waiter, deadline)
             finally:
                 self._leave_reading(number)
-            if waiter.requests:
-                request, *rest = waiter.requests
-                waiter.requests = tuple(rest)
-                return request
+            # Looked at first: whoever reads may put in requests, and then the reply, at any moment.
             frame = waiter.frame
+            if waiter.requests:
+                return waiter.requests.popleft()
             if frame is not None:
                 self._waiters.pop(number, None)
                 return frame
@@ -266,12 +265,16 @@ class Connection:
         if waiter is None:
             self._abandoned.discard(number)
         else:
-            if self._on_late is not None:
-                for frame in waiter.requests:
-                    self._on_late(frame)
+            self._drop_requests(waiter)
             if waiter.frame is not None:
                 self._drop_if_abandoned(number, waiter.frame)
         promote(self._waiters, number)
+
+    def _drop_requests(self, waiter: Waiter) -> None:
+        """Drop what precedes a reply that was given up; two threads may do so at once."""
+        for frame in waiter.take_requests():
+            if self._on_late is not None:
+                self._on_late(frame)
 
     def _drop_if_abandoned(self, number: int, frame: bytes) -> None:
         """Drop a reply if it was given up; whoever gave it up may be seeing to that just now."""
@@ -355,7 +358,9 @@ class Connection:
             if self._abandoned:
                 self._drop_if_abandoned(number, frame)
         elif waiter.on_reply is None:
-            waiter.requests += (frame,)
+            waiter.add_request(frame)
+            if number in self._abandoned:
+                self._drop_requests(waiter)
         if waiter.on_reply is not None:
             if waiter.frame is not None:
                 self._waiters.pop(number, None)

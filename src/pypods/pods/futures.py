@@ -157,6 +157,9 @@ class FutureCalls:
         if future.is_settled:
             return
         try:
+            if frame is not None and future.done() and is_part(frame):
+                self._session.forget_reply(future.number, frame)  # Nobody will have it.
+                return
             if frame is not None and not is_reply(frame):
                 self._session.answer_request(future.number, frame, future.call_timeout)
                 return

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+from collections import deque
 from collections.abc import Callable, Iterator
 from threading import Lock
 from time import monotonic
@@ -25,11 +26,24 @@ class Waiter:
     def __init__(self) -> None:
         self.frame: bytes | None = None
         self.error: BaseException | None = None
-        #: What the pod asks before it replies.
-        self.requests: tuple[bytes, ...] = ()
+        #: What the pod asks, or sends, before it replies: a deque once there is any. Who reads puts
+        #: in while another takes out, so nothing may be done to it but what is done in one step.
+        self.requests: deque[bytes] | tuple[()] = ()
         #: Called with each frame, or with the error, in place of being waited for.
         self.on_reply: Callable[[bytes | None, BaseException | None], None] | None = None
         self.wake_up: Any = None
+
+    def add_request(self, frame: bytes) -> None:
+        """Take in what precedes the reply; only whoever reads for all does so."""
+        if type(self.requests) is not deque:
+            self.requests = deque()
+        self.requests.append(frame)
+
+    def take_requests(self) -> Iterator[bytes]:
+        """Take out what nobody has taken; of several who do, each frame goes to one."""
+        with contextlib.suppress(IndexError):
+            while type(self.requests) is deque:
+                yield self.requests.popleft()
 
     def sleep(self, reading: Any, deadline: float | None) -> None:
         """Wait until answered, or until asked to read for all; ``reading`` is the lock for that."""
