@@ -62,6 +62,9 @@ def check(tag, data):
 def same(tag, value):
     begun(tag)
     return tag, value
+def rows(tag, n, size):
+    '''Wide ones: a thousand are enough for a result in parts.'''
+    return [(tag, i, bytes(0 if i % 1000 else size), *[None] * 61) for i in range(n)]
 async def same_async(tag, value):
     await asyncio.sleep(0.001)
     return tag, value
@@ -156,6 +159,24 @@ class Chaos:
         if len(self.kept) > self.random.randrange(6):
             back, crc = self.kept.popleft()
             assert zlib.crc32(back.tobytes()) == crc
+
+    def rows(self) -> None:
+        """A long list comes in parts; some are cancelled, or take too long, in between."""
+        tag, count, size = self.tag(), self.random.choice([9, 1100, 2500]), len(self.data())
+        how = self.random.randrange(5)
+        if how == 0:
+            function = self.pod.rows.options(timeout=self.random.random() * 0.05)
+            with contextlib.suppress(PodTimeoutError):
+                assert function(tag, count, size) == rows(tag, count, size)
+        elif how == 1:
+            assert self.pod.rows(tag, count, size) == rows(tag, count, size)
+        else:
+            future = self.pod.rows.submit(tag, count, size)
+            if how == 2:
+                time.sleep(self.random.random() * 0.05)
+                future.cancel()
+            with contextlib.suppress(*([CancelledError] if how == 2 else [])):
+                assert future.result(PATIENCE_SECONDS) == rows(tag, count, size)
 
     # Streams and callbacks ---------------------------------------------------------------------
 
@@ -309,7 +330,7 @@ class Chaos:
 
     def things(self) -> list[Callable[[], None]]:
         return [
-            self.bytes, self.echo, self.large_echo, self.arrays, self.stream,
+            self.bytes, self.echo, self.large_echo, self.arrays, self.rows, self.stream,
             self.stream_of_blocks, self.part_of_a_stream, self.callback, self.iterator,
             self.iterator_of_blocks, self.stream_to_another_pod, self.future, self.map,
             self.part_of_a_map, self.cancelled, self.timeout, self.asyncio, self.failure,
@@ -331,6 +352,10 @@ class Chaos:
                     raise
                 self.done["died"] += 1
             self.done[thing.__name__] += 1
+
+
+def rows(tag: str, count: int, size: int) -> list[tuple[Any, ...]]:
+    return [(tag, i, bytes(0 if i % 1000 else size), *[None] * 61) for i in range(count)]
 
 
 def is_of_a_death(exc: PodError) -> bool:
@@ -369,6 +394,7 @@ def kept_after(loader: Any) -> dict[str, int]:
         found["exports"] += len(session._handles._exports)
         found["functions"] += len(session._handles.functions)
         found["raised"] += len(session._handles.raised)
+        found["results in parts"] += len(session._parts)
         if shared is not None:
             found["bytes lent to the pod"] += shared.writer.used_bytes
             found["bytes held of the pod"] += shared.reader.held_bytes

@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 
 from pypods.errors import PodDiedError, PodTimeoutError, ProtocolError, ValueTransferError
-from pypods.pods import shared_memory
+from pypods.pods import pipes, session_calls, shared_memory
 from pypods.pods.codec import HostClasses
 from pypods.pods.loader import PodLoader
 from pypods.pods.shared_memory import share_memory
@@ -314,6 +314,22 @@ def test_a_result_that_cannot_arrive_leaves_nothing_lent(load):
     )
     with pytest.raises(ValueTransferError, match="typecode 'Z' cannot arrive"):
         pod.odd()
+    assert_nothing_lent(loader, pod)
+
+
+@needs_memfd
+def test_a_part_of_a_result_at_hand_when_the_time_is_up_is_given_back(load, monkeypatch):
+    """The clock is moved: no call can be made to end in just that moment."""
+    loader, pod = load(
+        SOURCE
+        + "\ndef rows(n): return [(b'x' * 70_000, *[None] * 63)] + [(i,) * 64 for i in range(n)]"
+    )
+    times = iter([0.0])  # The time when the call begins; then it is long past.
+    monkeypatch.setattr(session_calls, "monotonic", lambda: next(times, time.monotonic() + 1000))
+    monkeypatch.setattr(pipes, "monotonic", lambda: 0.0)
+    with pytest.raises(PodTimeoutError):
+        pod.rows.options(timeout=60)(3000)
+    monkeypatch.undo()
     assert_nothing_lent(loader, pod)
 
 

@@ -223,6 +223,7 @@ class SessionCalls(SessionEnd):
         """Answer what the pod asks during a call, on this thread, until the reply is here."""
         while not is_reply(frame):
             if deadline is not None and monotonic() >= deadline:
+                self._drop(frame)
                 raise DeadlineError  # Also when the pod asks without end.
             if is_part(frame):
                 self._take_part(number, frame, timeout)
