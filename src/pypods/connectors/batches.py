@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pypods.connectors.errors import DataError, SchemaError
+from pypods.connectors.rows import MAX_BATCH_BYTES, batch_from_rows
 from pypods.connectors.types import UINT64_DIGITS, holds, kind_of, text_of
 
 TYPE_CHECKING = False  # As typing has it, without importing typing into every worker.
@@ -11,7 +12,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BATCH_ROWS",
-    "MAX_BATCH_BYTES",
     "as_batches",
     "conform",
     "find_misfit",
@@ -26,7 +26,6 @@ __all__ = [
 ]
 
 BATCH_ROWS = 65536
-MAX_BATCH_BYTES = 16 * 2**20
 MAX_SHOWN_CHARACTERS = 80
 DAY_MICROSECONDS = 86_400_000_000
 
@@ -72,8 +71,6 @@ def take_columns(batch: Any, names: list[str], schema: Any) -> Any:
 def as_batches(items: Iterable[Any], source_schema: Any) -> Iterator[Any]:
     """Yield record batches from batches, tables, lists of rows, and what speaks Arrow."""
     import pyarrow as pa  # type: ignore[import-untyped,unused-ignore]
-
-    from pypods.connectors.rows import batch_from_rows
 
     for item in items:
         if isinstance(item, pa.RecordBatch):

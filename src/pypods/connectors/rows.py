@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pypods.connectors.batches import MAX_BATCH_BYTES
 from pypods.connectors.errors import DataError
 from pypods.connectors.types import schema_from_rows, text_of
 
@@ -10,8 +9,16 @@ TYPE_CHECKING = False  # As typing has it, without importing typing into every w
 if TYPE_CHECKING:
     from typing import Any, Callable, Iterable, Iterator
 
-__all__ = ["batch_from_rows", "batches_from_rows", "columns_of", "growing_batches"]
+__all__ = [
+    "MAX_BATCH_BYTES",
+    "batch_from_rows",
+    "batches_from_rows",
+    "columns_of",
+    "growing_batches",
+]
 
+#: About what a batch takes at the most.
+MAX_BATCH_BYTES = 16 * 2**20
 #: What a batch of rows may weigh is not known before it is one; so it begins with few.
 FIRST_ROWS = 256
 MAX_SHOWN_CHARACTERS = 80
