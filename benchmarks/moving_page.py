@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from statistics import median
+from textwrap import shorten
 from typing import Any
 
 from report import in_units
 
 __all__ = ["PAGE", "to_page", "to_text"]
 
+#: How a terminal is told the colour of what follows.
+COLOUR = re.compile("\x1b\\[[0-9;]*m")
+FAILURE_CHARACTERS = 160
 #: What the whole program may take for one row.
 START_SECONDS = 2.0
 PAGE = Path(__file__).parents[1] / "docs" / "moving.md"
@@ -67,14 +72,19 @@ def to_page(document: dict[str, Any], rounds: int) -> str:
 
 def _line(mover: dict[str, Any]) -> str:
     if "absent" in mover:
-        return f"| {mover['title']} | - | - | - | - | {mover['absent'].replace('|', '/')} |"
+        return f"| {mover['title']} | - | - | - | - | {_shown(mover['absent'])} |"
     arrived = "all rows, equal" if not mover["different"] else f"{mover['different']:,} rows differ"
     if mover["types"]:
         arrived += "; " + ", ".join(mover["types"])
     if "failed" in mover:
-        arrived += f"; {mover['failed']}".replace("|", "/")
+        arrived += f"; {_shown(mover['failed'])}"
     return (
         f"| {mover['title']} | {mover['rows_per_second']:,.0f} "
         f"| {median(mover['seconds']):.2f} s | {mover['processor_seconds']:.1f} s "
         f"| {in_units(mover['peak_bytes'], 'bytes')} | {arrived} |"
     )
+
+
+def _shown(failure: str) -> str:
+    """Return what a program said of its failure as a cell: without colours, and not all of it."""
+    return shorten(COLOUR.sub("", failure).replace("|", "/"), FAILURE_CHARACTERS, placeholder=" …")

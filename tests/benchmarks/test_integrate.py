@@ -86,6 +86,16 @@ def test_what_an_earlier_round_has_shown_stays(benchmarks, verdict, found):
     assert cells[-2].strip() == shown
 
 
+def test_a_failure_is_shown_without_colours_and_not_all_of_it(benchmarks):
+    line = runpy.run_path(str(benchmarks / "moving_page.py"))["_line"]
+    cells = line({"title": "a mover", "absent": "\x1b[31mno way\x1b[0m " + "there " * 99}).split(
+        "|"
+    )
+    assert cells[-2].strip().startswith("no way there")
+    assert cells[-2].strip().endswith("there …")
+    assert len(cells[-2]) < 170
+
+
 def test_between_rounds_nothing_of_a_mover_stays(document, postgresql):
     tools = FOLDER / ".cache" / "moving" / "tools" / "bin" / "python"
     schema = f"pypods_removing_{os.getpid()}"
