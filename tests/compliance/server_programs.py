@@ -77,6 +77,15 @@ ROWS = " union all ".join("select %d as n, 'row %d' as t" % (i, i) for i in rang
 def fetched_in_all_ways(connect, make, note):
     cursor = make(connect())
     attempt(note, cursor.fetchone)
+    _fetch_in_all_ways(cursor, note)
+
+
+def fetched_in_all_ways_without_an_error_before(connect, make, note):
+    """What failed before may hold the cursor, of which no rows are read ahead then."""
+    _fetch_in_all_ways(make(connect()), note)
+
+
+def _fetch_in_all_ways(cursor, note):
     cursor.execute(ROWS)
     for _ in range(10):
         note(cursor.fetchone(), cursor.rownumber)
@@ -193,6 +202,7 @@ def looked_up_many_times(connect, make, note):
 
 PROGRAMS = {
     "fetched in all ways": fetched_in_all_ways,
+    "fetched in all ways without an error before": fetched_in_all_ways_without_an_error_before,
     "iterated and broken off": iterated_and_broken_off,
     "with a row count": with_a_row_count,
     "moved": moved,

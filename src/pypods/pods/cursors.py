@@ -39,6 +39,7 @@ class CursorRows(RowsAhead):
         """Do what ``fetchmany`` and ``fetchall`` do, with the rows that are here first."""
         if not self.limit or not self._enter(timeout):
             return self.plain(name, args, kwargs, timeout)
+        self._at_once = None
         try:
             if not self.unread:
                 quiet = self._is_quiet()
@@ -89,6 +90,8 @@ class CursorRows(RowsAhead):
         rows = [self._rows.popleft() for _ in range(count)]
         self._taken += count
         self._move(count)
+        if self._numbered is not None and self._numbered[1] == 0:
+            self._at_once = count, self._taken
         return tuple(rows) if answer.get("tuple") is True else rows
 
     # Other methods -----------------------------------------------------------------------------
@@ -131,7 +134,7 @@ class CursorRows(RowsAhead):
         self._generation += 1
         self._received = self._taken = self._ahead = 0
         self._goes_back = self._moves = self._followed = False
-        self._attributes, self._numbered = {}, None
+        self._attributes, self._numbered, self._at_once = {}, None, None
         self._place = 0
 
     def close(self, args: Any, kwargs: Any, timeout: float | None = None) -> Any:
@@ -144,6 +147,7 @@ class CursorRows(RowsAhead):
 
     def scroll(self, args: Any, kwargs: Any, timeout: float | None = None) -> Any:
         """Move the cursor, from where the program is."""
+        self._at_once = None
         mode = args[1] if len(args) == 2 else kwargs.get("mode", "relative")
         is_usual = len(args) in (1, 2) and type(args[0]) is int and mode in ("relative", "absolute")
         if is_usual and self._rows and not self._goes_back and not self._held:
@@ -248,6 +252,8 @@ class CursorRows(RowsAhead):
             self._again |= KEPT[name]
             if quiet and name in self._attributes:
                 return self._attributes[name]
+        elif name == "rownumber" and self._at_once is not None and self._at_once[1] == self._taken:
+            return self._at_once[0]
         elif name == "rownumber" and self._numbered is not None and self._rows:
             number, step, taken = self._numbered
             return number + step * (self._taken - taken)

@@ -65,6 +65,9 @@ class RowsAhead:
         self._asked = self._again = 0
         #: The row number behind a row, how it grows, and how many rows were taken then.
         self._numbered: tuple[int, int, int] | None = None
+        #: How many rows came at once, and how many were taken then, where a driver's row number
+        #: is that within what was fetched last, and it was not the driver that was asked for all.
+        self._at_once: tuple[int, int] | None = None
         #: How many rows of the result lie before the program's next one, if that is known.
         self._place: int | None = None
         #: Whether the row count is another one behind the last row that is here.
@@ -160,6 +163,7 @@ class RowsAhead:
                 self._lock.release()
         if not self._enter(timeout):
             return self._take_plainly(way, timeout)
+        self._at_once = None
         try:
             if (self._rows or self._stop is not None) and self._is_quiet():
                 self._followed = True
