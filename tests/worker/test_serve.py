@@ -15,7 +15,7 @@ import pytest
 from pypods.errors import PodCallError, ProtocolError
 from pypods.pods.process import worker_command
 from pypods.wire.documents import decode_document, encode_document
-from pypods.wire.envelopes import call_frame, call_head, numbered_frame
+from pypods.wire.envelopes import NO_ARGUMENTS_TAIL, call_frame, call_head, numbered_frame
 from pypods.wire.frames import FrameReader
 from pypods.wire.memory import MemoryChannel, memory_channels
 from pypods.wire.messages import Failure, Hello, Ready, message_from_document
@@ -90,6 +90,15 @@ def test_a_call_without_arguments_is_remembered_by_its_bytes():
     assert host.ask(call(1, "null"), call(2, "null")) == [result(1, None), result(2, None)]
     assert len(host.server._remembered) == 1
     assert calls == [1, 1]
+
+
+def test_a_call_whose_arguments_look_like_none_at_their_end_is_not_remembered():
+    value = NO_ARGUMENTS_TAIL[:10]
+    host = Host(same=lambda x: x)
+    frame = call(1, "same", value)
+    assert frame.endswith(NO_ARGUMENTS_TAIL)
+    assert host.ask(frame, call(2, "same", value)) == [result(1, value), result(2, value)]
+    assert not host.server._remembered
 
 
 def test_only_so_many_calls_are_remembered(monkeypatch):

@@ -137,13 +137,13 @@ class Server(Questions):
             if function is None:
                 self.fail(number, self._unknown(name))
                 return
-            if frame.endswith(NO_ARGUMENTS_TAIL):
+            if not args and not kwargs:
                 if len(self._remembered_uses) >= MAX_REMEMBERED_CALLS:
                     self._remembered_uses.clear()
                 self._remembered_uses[frame[TAIL_START:]] = function
             self._call(number, function, args, kwargs)
             return
-        if frame.endswith(NO_ARGUMENTS_TAIL) and len(self._remembered) < MAX_REMEMBERED_CALLS:
+        if not args and not kwargs and len(self._remembered) < MAX_REMEMBERED_CALLS:
             self._remembered[frame[TAIL_START:]] = function
         self._call(number, function, args, kwargs)
 
