@@ -13,16 +13,15 @@ __all__ = ["CURSOR"]
 
 LOOKUPS, ATTRIBUTE, NOTHING = "execute and fetchone", "an attribute", "a call that does nothing"
 
-
-def on_one_core(variant: str) -> str:
-    """Return the name of a variant in which host and worker share a core."""
-    return f"{variant}, {ONE_CORE}"
-
-
 #: How much longer than in one process a lookup may take, in seconds.
 LOOKUP_SECONDS = 60e-6
 #: An attribute may take 1.3 times as long as a call that does nothing.
 ATTRIBUTE_SPEED = 1 / 1.3
+
+
+def on_one_core(variant: str) -> str:
+    """Return the name of a variant in which host and worker share a core."""
+    return f"{variant}, {ONE_CORE}"
 
 
 def measure(bench: Bench) -> Outcome:

@@ -11,8 +11,31 @@ from pod_rows import rows_of as rows_of
 from shipped import shipped_module
 
 from pypods.connectors.files.file_connector import FileConnector
+from pypods.connectors.files.store import LocalStore
 
 UTC = dt.UTC
+#: What changes anything on the disk.
+STEPS = ("create", "publish", "write_text", "remove", "remove_tree")
+
+
+class Crash(BaseException):
+    """The power is gone: no handler of errors takes it."""
+
+
+def crash_at(monkeypatch: Any, number: int) -> list[str]:
+    """Let the store fail for good from its ``number``-th step on; return a list of the steps."""
+    done: list[str] = []
+    for name in STEPS:
+        real = getattr(LocalStore, name)
+
+        def step(self: Any, *args: Any, _real: Any = real, _name: str = name) -> Any:
+            if len(done) >= number:
+                raise Crash(_name)
+            done.append(_name)
+            return _real(self, *args)
+
+        monkeypatch.setattr(LocalStore, name, step)
+    return done
 
 
 def load(name: str) -> FileConnector:

@@ -9,7 +9,6 @@ import pyarrow as pa
 import pytest
 
 from pypods.connectors.errors import DataError
-from pypods.connectors.files.store import LocalStore
 
 COUNT = 7
 ROWS = pa.table({"id": list(range(COUNT)), "text": [f"t{at}" for at in range(COUNT)]})
@@ -172,10 +171,6 @@ def test_what_fails_while_rows_come_leaves_no_file(connector, place, kind, made,
     assert ids(connector, place, stream) == list(range(COUNT))
 
 
-class Crash(BaseException):
-    """The power is gone: no handler of errors takes it."""
-
-
 @pytest.mark.parametrize("stream", ["single.parquet", "folder/"])
 def test_wherever_it_stops_all_rows_are_there_once(tmp_path, stream):
     connector, number = files.load("parquet"), 0
@@ -184,13 +179,13 @@ def test_wherever_it_stops_all_rows_are_there_once(tmp_path, stream):
         folder.mkdir()
         place = {"folder": str(folder), "rows_per_file": 3}
         with pytest.MonkeyPatch.context() as patch:
-            done = crash_at(patch, number)
+            done = files.crash_at(patch, number)
             try:
                 prepare(connector, place, stream)
                 write(connector, place, stream)
                 prepare(connector, place, stream)
                 finish(connector, place, stream)
-            except Crash:
+            except files.Crash:
                 pass
         prepared = prepare(connector, place, stream)
         if not prepared["finished"]:
@@ -202,19 +197,3 @@ def test_wherever_it_stops_all_rows_are_there_once(tmp_path, stream):
             break
         number += 1
     assert number > 20
-
-
-def crash_at(patch, number):
-    """Let the store fail for good from its ``number``-th step on; return a list of the steps."""
-    done = []
-    for name in ("create", "publish", "write_text", "remove", "remove_tree"):
-        real = getattr(LocalStore, name)
-
-        def step(self, *args, _real=real, _name=name):
-            if len(done) >= number:
-                raise Crash(_name)
-            done.append(_name)
-            return _real(self, *args)
-
-        patch.setattr(LocalStore, name, step)
-    return done

@@ -13,33 +13,11 @@ from pypods.connectors.files.store import LocalStore
 
 OLD = pa.table({"id": [1, 2, 3], "text": ["a", "b", "c"]})
 NEW = pa.table({"id": [3, 4], "text": ["C", "d"]})
-#: What changes anything on the disk.
-STEPS = ("create", "publish", "write_text", "remove", "remove_tree")
 
 
 @pytest.fixture
 def place(tmp_path):
     return {"folder": str(tmp_path)}
-
-
-class Crash(BaseException):
-    """The power is gone: no handler of errors takes it."""
-
-
-def crash_at(monkeypatch, number):
-    """Let the store fail for good from its ``number``-th step on; return a list of the steps."""
-    done = []
-    for name in STEPS:
-        real = getattr(LocalStore, name)
-
-        def step(self, *args, _real=real, _name=name):
-            if len(done) >= number:
-                raise Crash(_name)
-            done.append(_name)
-            return _real(self, *args)
-
-        monkeypatch.setattr(LocalStore, name, step)
-    return done
 
 
 def move(connector, place, stream, mode, run="r1"):
@@ -79,10 +57,10 @@ def test_wherever_it_stops_the_target_is_the_old_or_the_new_one(
         connector.write_all(place, stream, OLD, mode="replace")
         old = ids(connector, place, stream)
         with monkeypatch.context() as patched:
-            done = crash_at(patched, number)
+            done = files.crash_at(patched, number)
             try:
                 move(connector, place, stream, mode)
-            except Crash:
+            except files.Crash:
                 crashed = True
             else:
                 crashed = False
@@ -113,7 +91,7 @@ def test_a_reader_brings_to_its_end_what_a_crash_has_left(connector, place, kind
     connector.write_all(place, stream, OLD)
     with monkeypatch.context() as patched:
         patched.setattr(LocalStore, "publish", publish_but(stream))
-        with pytest.raises(Crash):
+        with pytest.raises(files.Crash):
             move(connector, place, stream, "replace")
     assert ids(connector, place, stream) == NEW.to_pylist()
 
@@ -124,7 +102,7 @@ def publish_but(path):
 
     def publish(self, staged, final):
         if final == path:
-            raise Crash
+            raise files.Crash
         real(self, staged, final)
 
     return publish

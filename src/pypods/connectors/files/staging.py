@@ -115,13 +115,18 @@ class FileStaging(FileFinish):
                 ahead.follow()
                 seen += given.num_rows
                 counts = (good.num_rows, given.nbytes, len(bad))
-                for name, count in zip(("rows", "bytes", "bad"), counts):
-                    total[name] += count
-                total["batches"] += 1
-                if committed is not None:
-                    committed(*counts)
+                self._count(total, counts, committed)
             writer.check()
         return dict(total, position=values)
+
+    @staticmethod
+    def _count(total: dict[str, Any], counts: tuple[int, int, int], committed: Any) -> None:
+        """Add a batch's rows, bytes and bad rows to its part's, and tell of them who asked."""
+        for name, count in zip(("rows", "bytes", "bad"), counts):
+            total[name] += count
+        total["batches"] += 1
+        if committed is not None:
+            committed(*counts)
 
     def part_writer(self, found: Any, part: str) -> PartWriter:
         """Return what stages batches of a part."""

@@ -212,11 +212,7 @@ class Sending(FileStaging):
                 position=values,
             )  # fmt: skip
             seen += rows.num_rows
-            for name, count in zip(("rows", "bytes", "bad"), counts):
-                total[name] += count
-            total["batches"] += 1
-            if committed is not None:
-                committed(*counts)
+            self._count(total, counts, committed)
         writer.check()
         return dict(total, position=values)
 
